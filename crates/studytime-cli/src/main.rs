@@ -1,0 +1,2 @@
+//! The studytime program.
+fn main() {}

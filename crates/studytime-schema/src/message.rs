@@ -1,0 +1,1 @@
+//! Classic messages. A [`Message`] only comes out of verification or signing.

@@ -1,0 +1,1 @@
+//! Shared by the examples and benches of this workspace.
