@@ -1,1 +1,3 @@
-//! See README.
+//! A StudyTime node: what another client embeds.
+
+pub mod api;

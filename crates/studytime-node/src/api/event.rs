@@ -1,0 +1,76 @@
+use serde::{Deserialize, Serialize};
+use studytime_schema::FeedId;
+
+/// What a count of [`Progress`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressUnit {
+    /// Bytes.
+    Bytes,
+    /// Messages.
+    Messages,
+    /// Files, blobs or steps.
+    Items,
+}
+
+/// How far a long request has come. *Ephemeral*: values may be skipped, the
+/// last one before the reply need not be complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being done, for a person ("Reading files", "Fetching").
+    pub stage: String,
+    /// How much is done.
+    pub done: u64,
+    /// How much there is; 0 while unknown.
+    pub total: u64,
+    /// What is counted.
+    pub unit: ProgressUnit,
+    /// The file or lesson being worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+}
+
+/// Something happened in the node. All events are *ephemeral*: a slow
+/// subscriber misses some and gets [`Event::Lagged`]; what they announce can
+/// always be asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// Courses, lists or the learner's own state changed; pages may reload.
+    CatalogChanged {
+        /// The courses whose record or lessons changed.
+        courses: Vec<FeedId>,
+    },
+    /// A course's blobs arrived.
+    Download {
+        /// The course.
+        feed_id: FeedId,
+        /// Bytes of it that are here.
+        bytes_here: u64,
+        /// Bytes of it in all, as far as known.
+        bytes_total: u64,
+        /// Whether everything is here.
+        complete: bool,
+    },
+    /// A connection changed its state.
+    Peer {
+        /// Who.
+        id: FeedId,
+        /// `connected`, `disconnected`, `failed`.
+        state: String,
+        /// Why, for a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Something a person should know.
+    Problem {
+        /// What.
+        text: String,
+    },
+    /// This subscriber was too slow and missed this many events.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+}

@@ -1,0 +1,19 @@
+//! What a face may ask of a node: one set of requests, replies and events.
+//!
+//! The same values go to a [`Node`](crate::Node) in this process and, as JSON
+//! over the control socket, to one that runs in another. A face uses
+//! [`Handle`](crate::Handle) and never needs to know which it is.
+
+mod error;
+mod event;
+mod reply;
+mod request;
+
+pub use error::{ApiError, ErrorKind};
+pub use event::{Event, Progress, ProgressUnit};
+pub use reply::*;
+pub use request::*;
+
+/// The version of this set, sent when a control connection opens. A different
+/// major version is refused in words.
+pub const API_VERSION: u32 = 1;

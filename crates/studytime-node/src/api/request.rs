@@ -1,0 +1,423 @@
+use super::reply::*;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use studytime_index::{CourseCard, CourseDetail, CourseQuery, LearnerView, Page, SubjectCount, Suggestion};
+use studytime_schema::content::Answer;
+use studytime_schema::{BlobId, FeedId, MessageId};
+
+/// A request with the type of its reply.
+pub trait Call: Into<Request> + Send + 'static {
+    /// What a successful call answers.
+    type Reply: Send + 'static;
+
+    /// Takes this call's reply out of the common set; `None` when it is
+    /// another call's.
+    fn open(reply: Reply) -> Option<Self::Reply>;
+}
+
+/// Declares every request once: its fields, its doc, its reply.
+macro_rules! api {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $( $(#[$fdoc:meta])* $field:ident : $ty:ty ),* $(,)? } => $reply:ty;
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            pub struct $name { $( $(#[$fdoc])* pub $field: $ty, )* }
+
+            impl From<$name> for Request {
+                fn from(call: $name) -> Self {
+                    Self::$name(call)
+                }
+            }
+
+            impl Call for $name {
+                type Reply = $reply;
+                fn open(reply: Reply) -> Option<$reply> {
+                    match reply {
+                        Reply::$name(value) => Some(value),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+
+        /// Any request.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "call", content = "with", rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Request { $( $(#[$doc])* $name($name), )* }
+
+        /// Any reply; the variant has the name of its request.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(tag = "reply", content = "value", rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Reply {
+            $(
+                #[doc = concat!("The answer to [`", stringify!($name), "`].")]
+                $name($reply),
+            )*
+        }
+    };
+}
+
+/// Fields of a course that an author or curator may set; `None` leaves a field
+/// as it is, an empty string or list clears it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CourseEdit {
+    /// Its name.
+    pub name: Option<String>,
+    /// Short text.
+    pub description: Option<String>,
+    /// Keywords; they decide the subject.
+    pub keywords: Option<Vec<String>>,
+    /// BCP 47 tag.
+    pub language: Option<String>,
+    /// `beginner`, `intermediate` or `advanced`.
+    pub level: Option<String>,
+    /// Minutes to work through it.
+    pub duration_minutes: Option<u64>,
+    /// Who made it.
+    pub provider: Option<String>,
+    /// SPDX expression.
+    pub license: Option<String>,
+    /// Where it came from.
+    pub source_url: Option<String>,
+}
+
+api! {
+    /// Who this node is.
+    Whoami {} => Identity;
+
+    /// State of the node: addresses, counts, peers.
+    Status {} => StatusReply;
+
+    /// Checks the store and the own feeds; lists what an author should know.
+    Doctor {} => DoctorReply;
+
+    /// Turns a folder or archive into a course. Reports [`Progress`](super::Progress) in bytes;
+    /// cancelling publishes nothing.
+    Import {
+        /// Absolute path of the folder or `.zip`.
+        path: PathBuf,
+        /// What to set, beside what the folder says.
+        edit: CourseEdit,
+        /// Name of an own list to put it on; made when absent.
+        catalog: Option<String>,
+        /// The own course to update instead of making a new one.
+        into: Option<FeedId>,
+        /// With `into`: remove what is no longer in the folder.
+        prune: bool,
+        /// Only say what would be done.
+        dry_run: bool,
+    } => ImportReply;
+
+    /// Makes an own course list with a key of its own.
+    CatalogNew {
+        /// Its name, for people; unique among the own lists.
+        name: String,
+    } => Identity;
+
+    /// The user's lists, in order.
+    CatalogList {} => Vec<CatalogInfo>;
+
+    /// Adds a list at the end.
+    CatalogAdd {
+        /// The list's feed.
+        id: FeedId,
+    } => Done;
+
+    /// Takes a list away; courses started from it stay.
+    CatalogRemove {
+        /// The list's feed.
+        id: FeedId,
+    } => Done;
+
+    /// Moves a list; earlier lists win where two describe one course.
+    CatalogMove {
+        /// The list's feed.
+        id: FeedId,
+        /// Its new place, from 1.
+        position: usize,
+    } => Done;
+
+    /// Lists one course, anybody's, on an own list.
+    CatalogPublish {
+        /// The own list: its name or feed id.
+        catalog: String,
+        /// The course.
+        course: FeedId,
+        /// What to say about it; unset fields come from the course itself.
+        edit: CourseEdit,
+    } => Published;
+
+    /// Lists many courses, all or none: one JSON object of `studytime_course`
+    /// fields a line.
+    CatalogPublishFile {
+        /// The own list: its name or feed id.
+        catalog: String,
+        /// Absolute path of the file.
+        path: PathBuf,
+    } => Published;
+
+    /// Courses by filter, text and order.
+    CourseList {
+        /// What is asked for.
+        query: CourseQuery,
+    } => Page<CourseCard>;
+
+    /// Subjects with their counts, most popular first.
+    Subjects {} => Vec<SubjectCount>;
+
+    /// Completions of what is being typed.
+    Suggest {
+        /// The text so far.
+        prefix: String,
+        /// At most this many.
+        limit: usize,
+    } => Vec<Suggestion>;
+
+    /// One course whole: record, lessons, the learner's state.
+    CourseShow {
+        /// The course.
+        id: FeedId,
+    } => CourseReply;
+
+    /// Starts a course: keeps its feed, fetches all of it in lesson order.
+    CourseStart {
+        /// The course.
+        id: FeedId,
+        /// Answer only when everything is here; reports progress in bytes.
+        wait: bool,
+    } => CourseReply;
+
+    /// Leaves a course; its content becomes evictable.
+    CourseLeave {
+        /// The course.
+        id: FeedId,
+    } => Done;
+
+    /// Changes fields of an own course, or of its listing on own lists.
+    CourseUpdate {
+        /// The course.
+        id: FeedId,
+        /// What to change.
+        edit: CourseEdit,
+    } => Published;
+
+    /// Marks a course as no longer recommended, where it is ours to say so.
+    CourseDeprecate {
+        /// The course.
+        id: FeedId,
+        /// What to take instead.
+        successor: Option<FeedId>,
+        /// Why.
+        reason: Option<String>,
+    } => Published;
+
+    /// Keeps all of a course whether started or not; never evicted.
+    CoursePin {
+        /// The course.
+        id: FeedId,
+        /// `false` takes the pin away.
+        pinned: bool,
+    } => Done;
+
+    /// Pauses or resumes the fetching of a started course.
+    CoursePause {
+        /// The course.
+        id: FeedId,
+        /// Whether to pause.
+        paused: bool,
+    } => Done;
+
+    /// Writes a course as a plain folder that can be imported again.
+    CourseExport {
+        /// The course.
+        id: FeedId,
+        /// Absolute path of the folder; must be absent or empty.
+        dir: PathBuf,
+    } => ExportReply;
+
+    /// One lesson with its text and items.
+    LessonShow {
+        /// The course.
+        id: FeedId,
+        /// The lesson's number.
+        number: u64,
+    } => LessonReply;
+
+    /// Marks a lesson as done, or not done.
+    LessonDone {
+        /// The course.
+        id: FeedId,
+        /// The lesson's number.
+        number: u64,
+        /// Whether it is done.
+        done: bool,
+    } => Done;
+
+    /// Saves where the learner is in a video or lesson. Kept here at once;
+    /// published as `studytime_progress` on pause, leave or completion, at
+    /// most once in ten minutes.
+    SavePosition {
+        /// The course.
+        id: FeedId,
+        /// The lesson or item.
+        item: MessageId,
+        /// Seconds into it.
+        position_seconds: u64,
+        /// Percent of it watched or read.
+        percent: u8,
+        /// The learner paused or left: a moment to publish.
+        settled: bool,
+    } => Done;
+
+    /// Grades a test and keeps the result.
+    TestSubmit {
+        /// The course.
+        id: FeedId,
+        /// The test item.
+        item: MessageId,
+        /// One answer a question, in order; `None` for no answer.
+        answers: Vec<Option<Answer>>,
+    } => TestReply;
+
+    /// Writes a note, encrypted to the learner only.
+    NoteAdd {
+        /// The course.
+        id: FeedId,
+        /// The lesson's number.
+        number: u64,
+        /// The text.
+        text: String,
+    } => Published;
+
+    /// The learner's notes, newest first.
+    NoteList {
+        /// Only of this course.
+        id: Option<FeedId>,
+    } => Vec<NoteInfo>;
+
+    /// Sets or takes away a bookmark.
+    Bookmark {
+        /// The course.
+        id: FeedId,
+        /// The lesson's number; `None` for the course itself.
+        number: Option<u64>,
+        /// Whether it is set.
+        set: bool,
+    } => Done;
+
+    /// The learner's courses with progress, and where they left off.
+    Learner {} => LearnerView;
+
+    /// Known peers with their state in words.
+    PeerList {} => Vec<PeerInfo>;
+
+    /// Connects to an address and waits until it is up.
+    PeerConnect {
+        /// A multiserver address.
+        address: String,
+        /// Seconds to wait at most.
+        timeout_seconds: u64,
+    } => PeerInfo;
+
+    /// Redeems a pub's invite code.
+    PeerInvite {
+        /// The code as pasted.
+        code: String,
+    } => PeerInfo;
+
+    /// Makes an invite code for this node.
+    PeerNewInvite {
+        /// How often it can be used.
+        uses: u32,
+    } => InviteCode;
+
+    /// Publishes a follow, unfollow, block or unblock.
+    Follow {
+        /// Whom.
+        id: FeedId,
+        /// What.
+        relation: Relation,
+    } => Published;
+
+    /// Keeps a file as a blob, or as segments with a manifest.
+    BlobAdd {
+        /// Absolute path.
+        path: PathBuf,
+    } => BlobAdded;
+
+    /// Fetches a blob (or what a manifest names) and writes it to a file.
+    BlobGet {
+        /// The blob.
+        id: BlobId,
+        /// Whether it is a manifest whose file is wanted.
+        manifest: bool,
+        /// Absolute path to write to; `None` only fetches.
+        output: Option<PathBuf>,
+        /// Seconds without any progress after which it fails.
+        timeout_seconds: u64,
+    } => BlobAdded;
+
+    /// Blobs that are here.
+    BlobList {} => Vec<BlobInfo>;
+
+    /// Deletes blobs that policy no longer keeps.
+    BlobGc {
+        /// Only say what would go.
+        dry_run: bool,
+    } => GcReply;
+
+    /// Writes everything precious into one file.
+    Backup {
+        /// Absolute path; must not exist.
+        path: PathBuf,
+    } => BackupReply;
+
+    /// Messages of one feed, in order.
+    FeedLog {
+        /// The feed.
+        id: FeedId,
+        /// From this sequence.
+        from: u64,
+        /// At most this many.
+        limit: usize,
+    } => Vec<LogMessage>;
+
+    /// What is known of one feed.
+    FeedStatus {
+        /// The feed.
+        id: FeedId,
+    } => FeedStatusReply;
+
+    /// The settings a person can change.
+    Settings {} => SettingsReply;
+
+    /// Changes settings; `None` leaves one as it is.
+    SettingsChange {
+        /// Whether enrolments are published for others to see.
+        share_study: Option<bool>,
+        /// Bytes of blobs to keep at most.
+        blob_quota: Option<u64>,
+        /// Hops of friends to replicate.
+        hops: Option<u8>,
+    } => SettingsReply;
+}
+
+/// How one feed stands to another, as `contact` messages say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// Wants its messages.
+    Follow,
+    /// No longer wants them.
+    Unfollow,
+    /// Wants nothing to do with it.
+    Block,
+    /// No longer blocks it.
+    Unblock,
+}
