@@ -6,6 +6,7 @@
 
 mod error;
 mod event;
+pub mod path;
 mod reply;
 mod request;
 
