@@ -1,0 +1,522 @@
+//! Where blobs are kept.
+//!
+//! [`BlobStore`] is small, object safe and **blocking on purpose**: files and
+//! SQLite block anyway, a caller that lives in an async world moves the call to
+//! a blocking thread once instead of at every layer, and a test needs no
+//! runtime. Reads are positioned, so that any number of readers share one open
+//! blob.
+//!
+//! Two implementations come with the crate, [`MemoryStore`] and [`FileStore`];
+//! whoever writes a third runs [`conformance`] over it.
+//!
+//! What every store promises:
+//!
+//! - A blob is visible either whole and under its own hash, or not at all.
+//! - The empty blob ([`BlobId::EMPTY`]) is always here and never stored.
+//! - A blob is strictly smaller than [`MAX_BLOB_SIZE`].
+//! - Pins and pushes live apart from presence: both may name blobs that are
+//!   not here (yet).
+
+pub mod conformance;
+mod files;
+mod memory;
+
+pub use files::{FileStore, Opened};
+pub use memory::MemoryStore;
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use studytime_schema::{BlobId, FeedId, MAX_BLOB_SIZE};
+
+/// Peers that must report a blob before its push is done: the number that
+/// ssb-blobs uses.
+pub const PUSH_COPIES: usize = 3;
+
+/// Keeps blobs. See the [module page](self) for what every store promises.
+///
+/// All methods block and may be called from any thread. `now` is milliseconds
+/// since 1970.
+pub trait BlobStore: Send + Sync {
+    /// The size of a blob in bytes, or `None` when it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn size(&self, id: &BlobId) -> Result<Option<u64>, StoreError>;
+
+    /// Opens a blob for positioned reads, or `None` when it is not here. An
+    /// open blob stays readable when it is deleted meanwhile (on systems where
+    /// open files can be deleted; elsewhere the deletion is skipped).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn open(&self, id: &BlobId) -> Result<Option<Box<dyn BlobRead>>, StoreError>;
+
+    /// A writer for bytes whose hash is not known yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when no temporary file can be made.
+    fn writer(&self, now: u64) -> Result<Box<dyn BlobWriter>, StoreError>;
+
+    /// A writer for a blob that is known by its hash. What an earlier,
+    /// [suspended](BlobWriter::suspend) download left is in it already
+    /// ([`BlobWriter::len`] tells). When the same blob is being written
+    /// elsewhere, the writer starts empty and cannot be suspended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when no temporary file can be made.
+    fn download(&self, id: &BlobId, now: u64) -> Result<Box<dyn BlobWriter>, StoreError>;
+
+    /// Collects many own blobs that are made durable in one pass and become
+    /// visible together. Syncing each of a video's segments by itself is slow.
+    ///
+    /// # Errors
+    /// [`StoreError`] when no temporary file can be made.
+    fn batch(&self, now: u64) -> Result<Box<dyn BlobBatch>, StoreError>;
+
+    /// Deletes blobs, pinned or not (what may go is decided by
+    /// [`quota`](crate::quota)); unknown ids are skipped. Returns the bytes freed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails; some blobs may be gone.
+    fn delete(&self, ids: &[BlobId]) -> Result<u64, StoreError>;
+
+    /// At most `limit` blobs in the order of their ids, those after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn list(&self, after: Option<&BlobId>, limit: usize) -> Result<Vec<BlobInfo>, StoreError>;
+
+    /// How many blobs and bytes are here; does not depend on their number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn usage(&self) -> Result<Usage, StoreError>;
+
+    /// Counts one use of each blob and moves its time of last use to `now`.
+    /// Cheap; after a crash the last few may be forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn touch(&self, ids: &[BlobId], now: u64) -> Result<(), StoreError>;
+
+    /// Pins blobs for `by`; durable when it returns. Pinning twice is once.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn pin(&self, by: &Pinner, ids: &[BlobId]) -> Result<(), StoreError>;
+
+    /// Removes the pins of `by` on these blobs, or all its pins for `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn unpin(&self, by: &Pinner, ids: Option<&[BlobId]>) -> Result<(), StoreError>;
+
+    /// Who pins a blob, in a fixed order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn pinners(&self, id: &BlobId) -> Result<Vec<Pinner>, StoreError>;
+
+    /// What `by` pins, here or not, in the order of ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn pinned(&self, by: &Pinner) -> Result<Vec<BlobId>, StoreError>;
+
+    /// Remembers that these blobs are to be pushed until [`PUSH_COPIES`]
+    /// distinct peers have reported them; durable when it returns. A blob whose
+    /// push is under way keeps its reports.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn push(&self, ids: &[BlobId], scope: PushScope) -> Result<(), StoreError>;
+
+    /// Notes that `peer` reported the blob; the push is forgotten once
+    /// [`PUSH_COPIES`] distinct peers have. Returns true when it is done (or
+    /// was not known).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn push_seen(&self, id: &BlobId, peer: &FeedId) -> Result<bool, StoreError>;
+
+    /// The pushes not done yet, in the order of ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn pushes(&self) -> Result<Vec<Push>, StoreError>;
+
+    /// Downloads that were suspended, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    fn partials(&self) -> Result<Vec<Partial>, StoreError>;
+
+    /// Forgets suspended downloads; unknown ids and downloads under way are skipped.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn drop_partials(&self, ids: &[BlobId]) -> Result<(), StoreError>;
+
+    /// Brings everything that is still in memory or unsynced to disk. To be
+    /// called now and then when idle, and before the program ends.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn flush(&self) -> Result<(), StoreError>;
+
+    /// The whole blob, or `None` when it is not here. At most
+    /// [`MAX_BLOB_SIZE`] bytes are allocated.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn read(&self, id: &BlobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(blob) = self.open(id)? else {
+            return Ok(None);
+        };
+        let len = usize::try_from(blob.len().min(MAX_BLOB_SIZE)).unwrap_or(0);
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|r| !r.is_empty()) {
+            match blob.read_at(filled as u64, rest)? {
+                0 => return Err(StoreError::Changed { id: *id }),
+                n => filled += n,
+            }
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Stores one blob and returns its id.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::commit`].
+    fn add(&self, bytes: &[u8], durability: Durability, now: u64) -> Result<Added, StoreError> {
+        let mut writer = self.writer(now)?;
+        writer.write(bytes)?;
+        writer.commit(None, durability)
+    }
+
+    /// Stores many own blobs with one pass of syncing; see [`batch`](Self::batch).
+    ///
+    /// # Errors
+    /// As [`BlobBatch::add`] and [`BlobBatch::commit`]; then none is visible.
+    fn add_many(&self, blobs: &[&[u8]], now: u64) -> Result<Vec<Added>, StoreError> {
+        let mut batch = self.batch(now)?;
+        for bytes in blobs {
+            batch.add(bytes)?;
+        }
+        batch.commit()
+    }
+}
+
+/// A blob that is open for reading.
+pub trait BlobRead: Send + Sync {
+    /// Its size in bytes.
+    fn len(&self) -> u64;
+
+    /// True for the empty blob.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads at `offset` into `buf`: the number of bytes read, 0 only at the
+    /// end (or for an empty `buf`). May be fewer than asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, StoreError>;
+}
+
+/// Bytes on their way to becoming a blob. Dropping it keeps nothing.
+pub trait BlobWriter: Send {
+    /// Appends bytes; they are hashed on the way.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] when the blob would reach [`MAX_BLOB_SIZE`],
+    /// else when the disk fails. Afterwards the writer is of no more use.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// Bytes in it, those of an earlier download included.
+    fn len(&self) -> u64;
+
+    /// True when nothing is in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id of what was written up to now.
+    fn id(&self) -> BlobId;
+
+    /// Throws away what was written and starts at zero.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails.
+    fn restart(&mut self) -> Result<(), StoreError>;
+
+    /// Makes it a blob. With [`Durability::Synced`] it survives a power
+    /// failure from the moment this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongHash`] when `expected` is another id (nothing is
+    /// kept), else when the disk or the database fails.
+    fn commit(
+        self: Box<Self>,
+        expected: Option<BlobId>,
+        durability: Durability,
+    ) -> Result<Added, StoreError>;
+
+    /// Keeps the bytes for a later [`BlobStore::download`] of the same blob.
+    /// A writer that was not made by `download` is dropped instead.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn suspend(self: Box<Self>, now: u64) -> Result<(), StoreError>;
+}
+
+/// Own blobs that become durable and visible together. Dropping it keeps nothing.
+pub trait BlobBatch: Send {
+    /// Adds one blob; it is not visible before [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] (the batch goes on without it), else when the
+    /// disk fails.
+    fn add(&mut self, bytes: &[u8]) -> Result<BlobId, StoreError>;
+
+    /// How many blobs were added.
+    fn count(&self) -> usize;
+
+    /// Syncs all of them, then makes them visible. Returns them in the order
+    /// in which they were added.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails. Blobs that were
+    /// already renamed stay, as complete blobs.
+    fn commit(self: Box<Self>) -> Result<Vec<Added>, StoreError>;
+}
+
+/// How safe a blob must be when it is announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// On disk, file and folder synced: for own blobs, which nobody else has.
+    Synced,
+    /// Left to the system: for fetched blobs, which can be fetched again. They
+    /// are checked against their hash after an unclean stop.
+    Relaxed,
+}
+
+/// A blob that was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// Its id.
+    pub id: BlobId,
+    /// Its size in bytes.
+    pub size: u64,
+    /// False when it was here before.
+    pub new: bool,
+}
+
+/// What a store knows about one blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Its id.
+    pub id: BlobId,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was stored, in milliseconds since 1970; 0 when not known.
+    pub added: u64,
+    /// When it was last used, in milliseconds since 1970.
+    pub last_used: u64,
+    /// How often it was used.
+    pub uses: u64,
+    /// True when somebody pins it.
+    pub pinned: bool,
+}
+
+/// Totals of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Blobs here.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Who keeps a blob from being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pinner {
+    /// The user, by hand, or because it is the user's own.
+    User,
+    /// A course, by the id of its feed.
+    Course(FeedId),
+}
+
+impl fmt::Display for Pinner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("user"),
+            Self::Course(feed) => feed.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for Pinner {
+    type Err = studytime_schema::ParseRefError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "user" => Ok(Self::User),
+            feed => FeedId::from_sigil(feed).map(Self::Course),
+        }
+    }
+}
+
+/// To whom a push is announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PushScope {
+    /// Only to configured seeders: for the segments of large files.
+    Seeders,
+    /// To every peer: for manifests, posters, texts, small attachments.
+    Everyone,
+}
+
+/// A push that is not done yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// The blob.
+    pub id: BlobId,
+    /// To whom it is announced.
+    pub scope: PushScope,
+    /// The distinct peers that reported it.
+    pub seen: Vec<FeedId>,
+}
+
+/// A suspended download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partial {
+    /// The blob.
+    pub id: BlobId,
+    /// Bytes kept.
+    pub bytes: u64,
+    /// When it was suspended, in milliseconds since 1970; 0 when not known.
+    pub suspended: u64,
+}
+
+/// Why a store could not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk, or the user's share of it, is full.
+    #[error("the disk is full ({what}): free some space or lower the blob quota")]
+    Full {
+        /// What was being done.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The blob reaches the size limit of the network.
+    #[error(
+        "a blob must be smaller than {MAX_BLOB_SIZE} bytes: larger files are cut into segments"
+    )]
+    TooLarge,
+    /// The bytes are not those of the wanted blob.
+    #[error("the bytes hash to {got}, not to {expected}: they were thrown away")]
+    WrongHash {
+        /// The blob that was wanted.
+        expected: BlobId,
+        /// What came instead.
+        got: BlobId,
+    },
+    /// A blob became shorter while it was read.
+    #[error("{id} changed on disk while it was read: it will be fetched again")]
+    Changed {
+        /// The blob.
+        id: BlobId,
+    },
+    /// A file could not be read or written.
+    #[error("could not {what} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `blobs.db` failed.
+    #[error("the list of blobs could not be {what}: {source}")]
+    Database {
+        /// What was being done.
+        what: &'static str,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// `blobs.db` was written by a later version of this program.
+    #[error("the list of blobs has version {found}, this program knows up to {known}: use a newer one")]
+    Newer {
+        /// The version in the file.
+        found: i64,
+        /// The version this program writes.
+        known: i64,
+    },
+}
+
+impl StoreError {
+    /// True when space is what is missing.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
+
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { what, source }
+            }
+            _ => Self::Io {
+                what,
+                path: path.into(),
+                source,
+            },
+        }
+    }
+
+    pub(crate) fn database(what: &'static str, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full {
+                what: "writing the list of blobs",
+                source: io::Error::new(io::ErrorKind::StorageFull, source),
+            },
+            _ => Self::Database { what, source },
+        }
+    }
+}
+
+/// Counts and hashes bytes on their way in, with the size limit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted {
+    hash: Sha256,
+    len: u64,
+}
+
+impl Counted {
+    /// Admits `bytes`, or refuses the blob as too large.
+    pub(crate) fn admit(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let len = self.len.saturating_add(bytes.len() as u64);
+        if len >= MAX_BLOB_SIZE {
+            return Err(StoreError::TooLarge);
+        }
+        self.hash.update(bytes);
+        self.len = len;
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn id(&self) -> BlobId {
+        BlobId::from_bytes(self.hash.clone().finalize().into())
+    }
+}
