@@ -13,6 +13,7 @@ mod segment;
 mod text;
 pub mod view;
 
+pub use chain::ChainError;
 pub use entry::{Entry, LogPosition};
 pub use keys::{
     BadKey, HmacKey, Keypair, NetworkKey, ParseKeyError, SecretFileError, VerifyingKey,

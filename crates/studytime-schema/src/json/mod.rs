@@ -128,3 +128,6 @@ fn reformat(text: &str, style: Style) -> Result<String, FormError> {
         None => tree::format(text, style, MAX_FORM_BYTES),
     }
 }
+
+#[cfg(test)]
+mod tests;
