@@ -184,10 +184,9 @@ impl Over {
             Class::Friends => Some(&mut self.friends),
             Class::Started | Class::Pinned => None,
         };
-        for limit in [Some(&mut self.total), Some(&mut self.disk), class] {
-            if let Some(over) = limit {
-                *over = over.saturating_sub(blob.size);
-            }
+        let limits = [Some(&mut self.total), Some(&mut self.disk), class];
+        for over in limits.into_iter().flatten() {
+            *over = over.saturating_sub(blob.size);
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod conformance;
 mod files;
 mod memory;
 
-pub use files::{FileStore, Opened};
+pub use files::{FileStore, MAX_PARTIALS, Opened, Rescan};
 pub use memory::MemoryStore;
 
 use sha2::{Digest, Sha256};
