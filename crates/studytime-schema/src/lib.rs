@@ -1,8 +1,9 @@
-//! Scuttlebutt messages and StudyTime courses as data.
+#![doc = include_str!("../README.md")]
 
 pub mod chain;
 pub mod content;
 mod entry;
+pub mod fold;
 pub mod json;
 mod keys;
 mod manifest;
@@ -10,6 +11,7 @@ mod message;
 pub mod private;
 mod refs;
 mod segment;
+pub mod subjects;
 mod text;
 pub mod view;
 

@@ -7,7 +7,7 @@ use crate::refs::{BlobId, FeedId, MessageId};
 use serde::{Deserialize, Serialize};
 
 /// A course after the folding rules: listings of all lists merged in the
-/// user's order, then the course's own record (design rule 3).
+/// user's order, then the course's own record as [`merge_course`](crate::fold::merge_course) says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CourseRecord {
     /// The course feed; the course's identity.
@@ -61,7 +61,7 @@ pub struct CourseRecord {
     pub listed_by: Vec<FeedId>,
 }
 
-/// The inside of a course: its lessons in order (design rules 4 and 5).
+/// The inside of a course: its lessons in order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CourseOutline {
     /// Standing lessons, by `lesson_number`.
@@ -72,7 +72,7 @@ pub struct CourseOutline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LessonView {
     /// The id of its first message: its identity for ever. For a lesson that
-    /// only items have mentioned so far, the first item's id stands in.
+    /// an item mentioned before it was named, that is the first item's id.
     pub id: MessageId,
     /// Its place, and the author's handle.
     pub lesson_number: u64,
@@ -140,12 +140,14 @@ pub struct VideoView {
     /// Text under the player.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The same video in one or more encodings, best first.
+    /// The same video in one or more encodings, in the author's order: the
+    /// one to play first.
     pub sources: Vec<crate::content::VideoSource>,
     /// Caption tracks written in the message.
     #[serde(default)]
     pub captions: Vec<crate::content::Caption>,
-    /// A blob holding more caption tracks (a JSON array of [`crate::content::Caption`]).
+    /// A blob holding the caption tracks, when they are too many for the
+    /// message (see [`crate::content::parse_captions`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captions_blob: Option<BlobId>,
     /// The picture shown before it plays.
@@ -190,7 +192,7 @@ pub struct TestView {
     /// The questions, when they fit the message.
     #[serde(default)]
     pub questions: Vec<Question>,
-    /// A blob holding the questions (a JSON array).
+    /// A blob holding the questions (see [`crate::content::parse_questions`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub questions_blob: Option<BlobId>,
     /// Where it came from in the imported folder.
@@ -199,4 +201,182 @@ pub struct TestView {
     /// The item of another course that this one takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<MessageId>,
+}
+
+impl CourseRecord {
+    /// What to take instead: the successor, while the course is deprecated.
+    pub fn replaced_by(&self) -> Option<FeedId> {
+        self.successor.filter(|_| self.deprecated)
+    }
+}
+
+/// An item of a lesson, of whichever kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ItemView<'a> {
+    /// A video.
+    Video(&'a VideoView),
+    /// A file.
+    Attachment(&'a AttachmentView),
+    /// A test.
+    Test(&'a TestView),
+}
+
+impl ItemView<'_> {
+    /// The id of its message.
+    pub const fn id(self) -> MessageId {
+        match self {
+            Self::Video(video) => video.item,
+            Self::Attachment(file) => file.item,
+            Self::Test(test) => test.item,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Video(video) => &video.name,
+            Self::Attachment(file) => &file.name,
+            Self::Test(test) => &test.name,
+        }
+    }
+
+    /// Where it came from in the imported folder.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Video(video) => video.path.as_deref(),
+            Self::Attachment(file) => file.path.as_deref(),
+            Self::Test(test) => test.path.as_deref(),
+        }
+    }
+
+    /// The item of another course that it takes the place of.
+    pub const fn replaces(self) -> Option<MessageId> {
+        match self {
+            Self::Video(video) => video.replaces,
+            Self::Attachment(file) => file.replaces,
+            Self::Test(test) => test.replaces,
+        }
+    }
+}
+
+/// What a blob is to a lesson; also the order in which a lesson's blobs are
+/// best fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlobRole {
+    /// The lesson's text.
+    Text,
+    /// A picture in the text.
+    Picture,
+    /// The questions of a test.
+    Questions,
+    /// The picture of a video before it plays.
+    Poster,
+    /// A caption track, or a list of them.
+    Captions,
+    /// The encoding of a video to play first.
+    Video,
+    /// A file.
+    Attachment,
+    /// Another encoding of a video, not needed to learn.
+    Alternative,
+}
+
+/// A blob that a lesson needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobNeed {
+    /// The blob.
+    pub blob: BlobId,
+    /// Whether it is a manifest, whose segments are needed then.
+    pub manifest: bool,
+    /// What for.
+    pub role: BlobRole,
+    /// Bytes of the whole, as the author said.
+    pub size: Option<u64>,
+}
+
+impl LessonView {
+    /// Its items: videos, then attachments, then tests.
+    pub fn items(&self) -> impl Iterator<Item = ItemView<'_>> + '_ {
+        let videos = self.videos.iter().map(ItemView::Video);
+        let attachments = self.attachments.iter().map(ItemView::Attachment);
+        let tests = self.tests.iter().map(ItemView::Test);
+        videos.chain(attachments).chain(tests)
+    }
+
+    /// Whether it has a text, here or in a blob.
+    pub const fn has_text(&self) -> bool {
+        self.lesson_content.is_some() || self.lesson_content_blob.is_some()
+    }
+
+    /// The blobs it needs, each once, in the order in which they are best
+    /// fetched (see [`BlobRole`]); the flag says whether it is a manifest.
+    /// Other encodings of its videos come last; [`needs`](Self::needs) tells
+    /// them apart. Blobs that only a text or list in a blob names are found by
+    /// reading that.
+    pub fn blobs(&self) -> Vec<(BlobId, bool)> {
+        self.needs().iter().map(|n| (n.blob, n.manifest)).collect()
+    }
+
+    /// [`blobs`](Self::blobs), with what each is for.
+    pub fn needs(&self) -> Vec<BlobNeed> {
+        let mut needs: Vec<BlobNeed> = Vec::new();
+        let mut need = |blob: Option<BlobId>, role, manifest, size| {
+            if let Some(blob) = blob.filter(|b| *b != BlobId::EMPTY) {
+                needs.push(BlobNeed {
+                    blob,
+                    manifest,
+                    role,
+                    size,
+                });
+            }
+        };
+        need(self.lesson_content_blob, BlobRole::Text, false, None);
+        for picture in &self.mentions {
+            need(Some(*picture), BlobRole::Picture, false, None);
+        }
+        for test in &self.tests {
+            need(test.questions_blob, BlobRole::Questions, false, None);
+        }
+        for video in &self.videos {
+            need(video.poster, BlobRole::Poster, false, None);
+            need(video.captions_blob, BlobRole::Captions, false, None);
+            for caption in &video.captions {
+                need(Some(caption.link), BlobRole::Captions, false, None);
+            }
+            let mut role = BlobRole::Video;
+            for source in video.sources.iter().filter(|s| s.link.is_some()) {
+                need(source.link, role, source.manifest, source.size);
+                role = BlobRole::Alternative;
+            }
+        }
+        for file in &self.attachments {
+            let media = &file.media;
+            need(
+                Some(media.link),
+                BlobRole::Attachment,
+                media.manifest,
+                media.size,
+            );
+        }
+        needs.sort_by_key(|n| n.role);
+        let mut seen = std::collections::HashSet::new();
+        needs.retain(|n| seen.insert((n.blob, n.manifest)));
+        needs
+    }
+}
+
+impl CourseOutline {
+    /// The lesson with this identity.
+    pub fn lesson(&self, id: &MessageId) -> Option<&LessonView> {
+        self.lessons.iter().find(|l| l.id == *id)
+    }
+
+    /// The lesson that an item belongs to, and the item.
+    pub fn item(&self, id: &MessageId) -> Option<(&LessonView, ItemView<'_>)> {
+        self.lessons.iter().find_map(|lesson| {
+            let item = lesson.items().find(|item| item.id() == *id)?;
+            Some((lesson, item))
+        })
+    }
 }

@@ -105,28 +105,51 @@ impl Mention {
 }
 
 /// What can be said about a lesson beside its number and name; all optional.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LessonFields {
     /// One or two sentences.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub description: Patch<String>,
     /// The text.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub lesson_content: Patch<String>,
     /// The text, when it is kept in a blob. `lesson_content` and this are two
     /// places for one thing: saying one replaces the other.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub lesson_content_blob: Patch<BlobId>,
     /// How to read the text.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub lesson_content_type: Patch<LessonContentType>,
     /// The heading it stands under.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub section: Patch<String>,
     /// Where it came from in the imported folder, with `/` between parts.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub path: Patch<String>,
     /// The lesson of another course that this one takes the place of.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub replaces: Patch<MessageId>,
     /// The blobs its text shows. [`blob_links`](super::blob_links) finds them.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
     pub mentions: Patch<Vec<Mention>>,
 }
 
 impl LessonFields {
+    /// Lays newer statements over these, field by field.
+    pub fn update(&mut self, newer: &Self) {
+        super::update_pair(
+            (&mut self.lesson_content, &mut self.lesson_content_blob),
+            (&newer.lesson_content, &newer.lesson_content_blob),
+        );
+        self.description.update(&newer.description);
+        self.lesson_content_type.update(&newer.lesson_content_type);
+        self.section.update(&newer.section);
+        self.path.update(&newer.path);
+        self.replaces.update(&newer.replaces);
+        self.mentions.update(&newer.mentions);
+    }
+
     fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             description: fields.patch("description", read::text),
