@@ -14,7 +14,9 @@ use crate::{FeedId, Message, MessageId, Tip};
 #[non_exhaustive]
 pub enum ChainError {
     /// The feed is empty here, and this is not its first message.
-    #[error("message {got} of {author} cannot be the first one here: a feed is kept from its start")]
+    #[error(
+        "message {got} of {author} cannot be the first one here: a feed is kept from its start"
+    )]
     NotFirst {
         /// The feed.
         author: FeedId,
@@ -79,10 +81,18 @@ pub fn check(tip: Option<&Tip>, message: &Message) -> Result<(), ChainError> {
     };
     let expected = tip.sequence.saturating_add(1);
     if got < expected {
-        return Err(ChainError::Old { author, sequence: got, tip: tip.sequence });
+        return Err(ChainError::Old {
+            author,
+            sequence: got,
+            tip: tip.sequence,
+        });
     }
     if got > expected {
-        return Err(ChainError::Gap { author, expected, got });
+        return Err(ChainError::Gap {
+            author,
+            expected,
+            got,
+        });
     }
     match message.previous() {
         Some(previous) if previous != tip.id => Err(ChainError::Fork {

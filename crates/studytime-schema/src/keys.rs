@@ -111,7 +111,10 @@ impl Keypair {
         {
             return Err(SecretFileError::Curve(curve.chars().take(40).collect()));
         }
-        let base = file.private.strip_suffix(".ed25519").ok_or(SecretFileError::Private)?;
+        let base = file
+            .private
+            .strip_suffix(".ed25519")
+            .ok_or(SecretFileError::Private)?;
         // One byte more than is wanted, as the decoder asks for room up front.
         let mut bytes = Zeroizing::new([0u8; 66]);
         let (seed, public) = match STANDARD.decode_slice(base, &mut bytes[..]) {
@@ -225,7 +228,9 @@ impl VerifyingKey {
     /// themselves: the answer depends on what else is in the batch. To go
     /// faster, spread single verifications over cores.
     pub fn verify(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
-        self.0.verify_strict(bytes, &Signature::from_bytes(signature)).is_ok()
+        self.0
+            .verify_strict(bytes, &Signature::from_bytes(signature))
+            .is_ok()
     }
 }
 
@@ -251,7 +256,9 @@ pub fn verify_detached(author: &FeedId, bytes: &[u8], signature: &[u8; 64]) -> b
 
 /// Why a text is not a 32-byte key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} should be 44 characters of base64 (32 bytes), like 1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s=")]
+#[error(
+    "{what} should be 44 characters of base64 (32 bytes), like 1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s="
+)]
 pub struct ParseKeyError {
     what: &'static str,
 }

@@ -207,7 +207,9 @@ impl Message {
 
     fn content(&self) -> &str {
         let Range { start, end } = self.content;
-        self.wire.get(start as usize..end as usize).unwrap_or_default()
+        self.wire
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
     }
 
     /// The compact JSON text of a content that is an object.
@@ -237,7 +239,10 @@ impl Message {
 
     /// This message as the tip that the next one follows.
     pub fn tip(&self) -> Tip {
-        Tip { id: self.id, sequence: self.sequence() }
+        Tip {
+            id: self.id,
+            sequence: self.sequence(),
+        }
     }
 
     /// Its size as the network measures it, in UTF-16 units of the signed form;

@@ -53,10 +53,14 @@ impl std::fmt::Debug for Randomness {
 #[non_exhaustive]
 pub enum SealError {
     /// Nobody could read it.
-    #[error("a private message needs at least one recipient; add the own feed to be able to read it")]
+    #[error(
+        "a private message needs at least one recipient; add the own feed to be able to read it"
+    )]
     NoRecipient,
     /// More than [`MAX_RECIPIENTS`].
-    #[error("a private message can have at most {MAX_RECIPIENTS} recipients, not {0}: send it in parts")]
+    #[error(
+        "a private message can have at most {MAX_RECIPIENTS} recipients, not {0}: send it in parts"
+    )]
     TooManyRecipients(usize),
     /// The recipient's id is not a usable key.
     #[error("nothing can be encrypted to {0}: it is not a usable key")]
@@ -136,7 +140,10 @@ pub fn open(text: &str, keys: &Keypair) -> Option<Vec<u8>> {
     let mut opened = Zeroizing::new([0u8; 1 + KEY]);
     // The count of recipients is one byte, so no slot lies beyond the 255th;
     // what follows the last slot is at least the tag of the body.
-    let slots = boxes.get(..boxes.len().checked_sub(TAG)?)?.chunks_exact(SLOT).take(255);
+    let slots = boxes
+        .get(..boxes.len().checked_sub(TAG)?)?
+        .chunks_exact(SLOT)
+        .take(255);
     for slot in slots {
         if crypto_secretbox_open_easy(&mut opened[..], slot, nonce, &shared).is_err() {
             continue;

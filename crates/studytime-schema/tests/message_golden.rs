@@ -28,7 +28,7 @@ fn m1(signature: &str) -> String {
 }
 
 fn hmac() -> HmacKey {
-    "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=".parse().unwrap()
+    HmacKey::from_bytes([0x2a; 32])
 }
 
 #[test]
@@ -42,11 +42,22 @@ fn ids_come_from_seeds() {
 
 #[test]
 fn the_main_network_key() {
-    assert_eq!(NetworkKey::MAIN.to_string(), "1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s=");
+    assert_eq!(
+        NetworkKey::MAIN.to_string(),
+        "1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s="
+    );
     let parsed: NetworkKey = NetworkKey::MAIN.to_string().parse().unwrap();
     assert_eq!(parsed, NetworkKey::MAIN);
-    assert!("1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s".parse::<NetworkKey>().is_err());
+    assert!(
+        "1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s"
+            .parse::<NetworkKey>()
+            .is_err()
+    );
     assert!("".parse::<NetworkKey>().is_err());
+    assert_eq!(
+        "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=".parse(),
+        Ok(hmac())
+    );
 }
 
 #[test]
@@ -59,15 +70,23 @@ fn first_message() {
     assert_eq!(message.previous(), None);
     assert_eq!(message.timestamp(), 1_700_000_000_000.0);
     assert_eq!(message.wire(), wire);
-    assert_eq!(message.public_content(), Some(r#"{"type":"test","text":"hello"}"#));
+    assert_eq!(
+        message.public_content(),
+        Some(r#"{"type":"test","text":"hello"}"#)
+    );
     assert_eq!(message.private_content(), None);
     assert_eq!(message.content_type(), Some("test"));
     assert_eq!(message.signed_units(), 337);
     assert!(chain::check(None, &message).is_ok());
 
-    let signed =
-        Message::sign(&a(), None, 1_700_000_000_000, &json!({"type": "test", "text": "hello"}), None)
-            .unwrap();
+    let signed = Message::sign(
+        &a(),
+        None,
+        1_700_000_000_000,
+        &json!({"type": "test", "text": "hello"}),
+        None,
+    )
+    .unwrap();
     assert_eq!(signed, message);
     assert_eq!(Message::from_log(wire.as_bytes()).unwrap(), message);
 }
@@ -142,7 +161,11 @@ fn integer_like_keys_come_first() {
 fn private_box() {
     let golden = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJUKYUCbHd0DJemxa3AOcZ6XcsBwALG9d4bpB8ZT0gSV1Uf63ks64ShH9NlJYzu9d4tuO/C8PRfu9goKhXOs3cOlhhN4sOCHvju+QSGDtjv5iIMHlBd1Xpwww2Zm42pTzVTaU2scsqvj4A7US+HcT2edtMTwXyMYsFA0Yye1EYqsWDm7DGjVFIGVVskijOGtf9h50jVQX3Ew2uIzd88QUV+Vg0yblxAh1ozZkFlEW/MupE.box";
     let text = br#"{"type":"test","text":"secret"}"#;
-    let randomness = private::Randomness { nonce: [9; 24], key: [8; 32], onetime: [5; 32] };
+    let randomness = private::Randomness {
+        nonce: [9; 24],
+        key: [8; 32],
+        onetime: [5; 32],
+    };
     let sealed = private::seal(text, &[a().id(), b().id()], &randomness).unwrap();
     assert_eq!(sealed, golden);
     for keys in [a(), b()] {
@@ -154,7 +177,10 @@ fn private_box() {
     assert_eq!(message.private_content(), Some(golden));
     assert_eq!(message.public_content(), None);
     assert_eq!(message.content_type(), None);
-    assert_eq!(Message::verify(message.wire().as_bytes(), None).unwrap(), message);
+    assert_eq!(
+        Message::verify(message.wire().as_bytes(), None).unwrap(),
+        message
+    );
 }
 
 #[test]
@@ -169,22 +195,41 @@ fn the_chain_tells_gap_old_and_fork_apart() {
 
     assert_eq!(chain::check(None, &first), Ok(()));
     assert_eq!(chain::check(Some(&first.tip()), &second), Ok(()));
-    assert_eq!(chain::check(None, &second), Err(ChainError::NotFirst { author, got: 2 }));
+    assert_eq!(
+        chain::check(None, &second),
+        Err(ChainError::NotFirst { author, got: 2 })
+    );
     assert_eq!(
         chain::check(Some(&first.tip()), &third),
-        Err(ChainError::Gap { author, expected: 2, got: 3 })
+        Err(ChainError::Gap {
+            author,
+            expected: 2,
+            got: 3
+        })
     );
     for old in [&first, &second, &other] {
         assert_eq!(
             chain::check(Some(&second.tip()), old),
-            Err(ChainError::Old { author, sequence: old.sequence(), tip: 2 })
+            Err(ChainError::Old {
+                author,
+                sequence: old.sequence(),
+                tip: 2
+            })
         );
     }
     assert_eq!(
         chain::check(Some(&other.tip()), &third),
-        Err(ChainError::Fork { author, sequence: 3, previous: second.id(), tip: other.id() })
+        Err(ChainError::Fork {
+            author,
+            sequence: 3,
+            previous: second.id(),
+            tip: other.id()
+        })
     );
-    let last = Tip { id: MessageId::from_bytes([0; 32]), sequence: u64::MAX };
+    let last = Tip {
+        id: MessageId::from_bytes([0; 32]),
+        sequence: u64::MAX,
+    };
     assert!(chain::check(Some(&last), &third).is_err());
 }
 
@@ -209,7 +254,11 @@ fn strict_where_verifiers_differ() {
     let mut forged = [0u8; 64]; // R = identity, S = 0: verifies for small-order keys if not strict
     forged[0] = 1;
     for key in [identity, odd_identity, beyond_p, [0; 32]] {
-        assert!(!verify_detached(&FeedId::from_bytes(key), b"anything", &forged));
+        assert!(!verify_detached(
+            &FeedId::from_bytes(key),
+            b"anything",
+            &forged
+        ));
     }
     // S + L is the same scalar in another spelling.
     let order: [u8; 32] = [

@@ -86,7 +86,10 @@ pub(crate) fn unescape(canonical: &str) -> String {
             Some('u') => {
                 let hex: String = chars.by_ref().take(4).collect();
                 let unit = u32::from_str_radix(&hex, 16).ok();
-                out.push(unit.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER));
+                out.push(
+                    unit.and_then(char::from_u32)
+                        .unwrap_or(char::REPLACEMENT_CHARACTER),
+                );
             }
             Some(c) => out.push(c),
             None => {}
@@ -139,7 +142,19 @@ mod tests {
         for key in ["0", "1", "42", "4294967294"] {
             assert!(array_index(key).is_some(), "{key}");
         }
-        for key in ["", "00", "01", "-1", "1.0", "1e3", "4294967295", "4294967296", "99999999999", "+1", " 1"] {
+        for key in [
+            "",
+            "00",
+            "01",
+            "-1",
+            "1.0",
+            "1e3",
+            "4294967295",
+            "4294967296",
+            "99999999999",
+            "+1",
+            " 1",
+        ] {
             assert!(array_index(key).is_none(), "{key}");
         }
     }

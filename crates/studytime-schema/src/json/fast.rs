@@ -30,7 +30,11 @@ pub(super) fn forms(text: &str, max_bytes: usize) -> Option<Forms<'_>> {
     let mut run = Run::new(text, Style::Signed, max_bytes);
     run.noting = true;
     run.go()?;
-    Some(Forms { compact: Cow::Borrowed(text), signed: run.out, members: run.members })
+    Some(Forms {
+        compact: Cow::Borrowed(text),
+        signed: run.out,
+        members: run.members,
+    })
 }
 
 /// The text in the given layout.
@@ -217,11 +221,19 @@ impl<'a> Run<'a> {
             return None;
         }
         self.at += 1;
-        self.out.push_str(if self.style == Style::Signed { ": " } else { ":" });
+        self.out.push_str(if self.style == Style::Signed {
+            ": "
+        } else {
+            ":"
+        });
         self.space();
         if self.noting {
             if self.open.len() == 1 && self.members.len() < MAX_MEMBERS {
-                self.members.push(Member { key: inside, value: self.at..self.at, type_value: None });
+                self.members.push(Member {
+                    key: inside,
+                    value: self.at..self.at,
+                    type_value: None,
+                });
             } else if self.open.len() == 2 && key == "type" && self.members_open() {
                 self.type_from = Some(self.at);
             }

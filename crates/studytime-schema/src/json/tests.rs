@@ -17,13 +17,13 @@ fn any_json() -> impl Strategy<Value = String> {
         prop_oneof![
             (prop::collection::vec(inner.clone(), 0..6), spaces())
                 .prop_map(|(items, s)| format!("[{s}{}{s}]", items.join(&format!("{s},{s}")))),
-            (prop::collection::vec((any_key(), inner), 0..6), spaces()).prop_map(
-                |(members, s)| {
-                    let members: Vec<String> =
-                        members.iter().map(|(k, v)| format!("{k}{s}:{s}{v}")).collect();
-                    format!("{{{s}{}{s}}}", members.join(&format!("{s},{s}")))
-                }
-            ),
+            (prop::collection::vec((any_key(), inner), 0..6), spaces()).prop_map(|(members, s)| {
+                let members: Vec<String> = members
+                    .iter()
+                    .map(|(k, v)| format!("{k}{s}:{s}{v}"))
+                    .collect();
+                format!("{{{s}{}{s}}}", members.join(&format!("{s},{s}")))
+            }),
         ]
     })
 }
@@ -194,7 +194,9 @@ fn numbers_print_as_in_javascript() {
     ] {
         assert_eq!(compact_form(text).as_deref(), Ok(printed), "{text}");
     }
-    for text in ["01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "--1", "- 1"] {
+    for text in [
+        "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "--1", "- 1",
+    ] {
         assert!(compact_form(text).is_err(), "{text}");
     }
 }
@@ -202,15 +204,24 @@ fn numbers_print_as_in_javascript() {
 #[test]
 fn keys_go_where_javascript_puts_them() {
     for (text, form) in [
-        (r#"{"b":1,"a":2,"b":{"x":1,"x":2}}"#, r#"{"b":{"x":2},"a":2}"#),
-        (r#"{"z":0,"10":1,"9":2,"\u0031":3,"01":4}"#, r#"{"1":3,"9":2,"10":1,"z":0,"01":4}"#),
+        (
+            r#"{"b":1,"a":2,"b":{"x":1,"x":2}}"#,
+            r#"{"b":{"x":2},"a":2}"#,
+        ),
+        (
+            r#"{"z":0,"10":1,"9":2,"\u0031":3,"01":4}"#,
+            r#"{"1":3,"9":2,"10":1,"z":0,"01":4}"#,
+        ),
         (
             r#"{"4294967295":1,"4294967294":2,"-1":3}"#,
             r#"{"4294967294":2,"4294967295":1,"-1":3}"#,
         ),
         (r#"{"5":1,"a":0,"5":[]}"#, r#"{"5":[],"a":0}"#),
         (r#"{"a\"b":1,"a\u0022b":2}"#, r#"{"a\"b":2}"#),
-        (r#"{"__proto__":1,"\ud800":2,"\uD800":3}"#, r#"{"__proto__":1,"\ud800":3}"#),
+        (
+            r#"{"__proto__":1,"\ud800":2,"\uD800":3}"#,
+            r#"{"__proto__":1,"\ud800":3}"#,
+        ),
         (r#"{"\"":1,"\u0022":2,"\"0\"":3}"#, r#"{"\"":2,"\"0\"":3}"#),
     ] {
         assert_eq!(compact_form(text).as_deref(), Ok(form), "{text}");
@@ -230,7 +241,14 @@ fn surrogates_alone_stay_escapes() {
     ] {
         assert_eq!(compact_form(text).as_deref(), Ok(form), "{text}");
     }
-    for text in [r#""\u12""#, r#""\u+123""#, r#""\ud83d\u12""#, r#""\u12é3""#, r#""\x""#, "\"\\"] {
+    for text in [
+        r#""\u12""#,
+        r#""\u+123""#,
+        r#""\ud83d\u12""#,
+        r#""\u12é3""#,
+        r#""\x""#,
+        "\"\\",
+    ] {
         assert!(compact_form(text).is_err(), "{text}");
     }
 }
@@ -238,12 +256,40 @@ fn surrogates_alone_stay_escapes() {
 #[test]
 fn refuses_what_is_no_json() {
     for text in [
-        "", " ", "{", "[", "\"", "nul", "nulll", "tru", "[1,]", "[,]", "{,}", "{\"a\"}", "{\"a\":}",
-        "{\"a\":1,}", "{a:1}", "[1 2]", "{} {}", "[}", "{]", "]", "'a'", "\u{feff}1", "1\u{a0}", "\"\n\"",
-        "// x\n1", "{\"a\":1 \"b\":2}", "[1}", "{\"a\":1]",
+        "",
+        " ",
+        "{",
+        "[",
+        "\"",
+        "nul",
+        "nulll",
+        "tru",
+        "[1,]",
+        "[,]",
+        "{,}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "[1 2]",
+        "{} {}",
+        "[}",
+        "{]",
+        "]",
+        "'a'",
+        "\u{feff}1",
+        "1\u{a0}",
+        "\"\n\"",
+        "// x\n1",
+        "{\"a\":1 \"b\":2}",
+        "[1}",
+        "{\"a\":1]",
     ] {
         for form in [compact_form(text), signed_form(text)] {
-            assert!(matches!(form, Err(FormError::NotJson(_))), "{text:?}: {form:?}");
+            assert!(
+                matches!(form, Err(FormError::NotJson(_))),
+                "{text:?}: {form:?}"
+            );
         }
     }
 }
@@ -257,18 +303,30 @@ fn the_size_of_a_form_is_bounded() {
     assert_eq!(normalise(&deep), Err(FormError::TooLong));
     // A repeated key takes the long value back out of the text.
     let undone = format!(r#"{{"a":{deep},"a":1}}"#);
-    assert_eq!(normalise(&undone).map(|forms| forms.signed), Ok("{\n  \"a\": 1\n}".to_owned()));
+    assert_eq!(
+        normalise(&undone).map(|forms| forms.signed),
+        Ok("{\n  \"a\": 1\n}".to_owned())
+    );
 }
 
 #[test]
 fn outlines_note_members_and_their_type() {
     let text = r#"{"a":{"x":{"type":1},"type":"t","y":[]},"b":[{"type":2}],"c":{"type":{"type":3}},"d":{}}"#;
-    for forms in [fast::forms(text, 9999).unwrap(), tree::forms(text, 9999).unwrap()] {
+    for forms in [
+        fast::forms(text, 9999).unwrap(),
+        tree::forms(text, 9999).unwrap(),
+    ] {
         let read = |range: &Range<usize>| &forms.compact[range.clone()];
         let seen: Vec<_> = forms
             .members
             .iter()
-            .map(|m| (read(&m.key), read(&m.value), m.type_value.as_ref().map(read)))
+            .map(|m| {
+                (
+                    read(&m.key),
+                    read(&m.value),
+                    m.type_value.as_ref().map(read),
+                )
+            })
             .collect();
         assert_eq!(
             seen,

@@ -48,7 +48,9 @@ fn path_text(path: &[Step<'_>]) -> String {
 /// `type` first, as people expect to read it; then the map's own order.
 fn members(map: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let first = map.get_key_value("type");
-    first.into_iter().chain(map.iter().filter(|(key, _)| *key != "type"))
+    first
+        .into_iter()
+        .chain(map.iter().filter(|(key, _)| *key != "type"))
 }
 
 fn write_object<'a>(
@@ -87,7 +89,9 @@ fn write<'a>(
     path: &mut Vec<Step<'a>>,
 ) -> Result<(), StrictError> {
     if path.len() > MAX_DEPTH {
-        return Err(StrictError::TooDeep { path: path_text(path.get(..4).unwrap_or_default()) });
+        return Err(StrictError::TooDeep {
+            path: path_text(path.get(..4).unwrap_or_default()),
+        });
     }
     match value {
         Value::Null => out.push_str("null"),
@@ -143,7 +147,8 @@ pub(crate) fn signed_units(value: &Value, depth: usize) -> usize {
         Value::Object(map) if map.is_empty() => 2,
         // The last element has no comma: that one unit is the opening bracket's.
         Value::Array(items) => items.iter().fold(line(depth), |sum, item| {
-            sum.saturating_add(line(depth + 1)).saturating_add(signed_units(item, depth + 1))
+            sum.saturating_add(line(depth + 1))
+                .saturating_add(signed_units(item, depth + 1))
         }),
         Value::Object(map) => map.iter().fold(line(depth), |sum, (key, item)| {
             sum.saturating_add(line(depth + 1) + string_units(key) + 2)

@@ -50,9 +50,14 @@ impl<'a> Envelope<'a> {
         if wire.len() > MAX_WIRE_BYTES {
             return Err(VerifyError::TooManyBytes { bytes: wire.len() });
         }
-        let text = std::str::from_utf8(wire)
-            .map_err(|e| VerifyError::NotText { at: e.valid_up_to() })?;
-        let Forms { compact, signed, members } = json::normalise(text)?;
+        let text = std::str::from_utf8(wire).map_err(|e| VerifyError::NotText {
+            at: e.valid_up_to(),
+        })?;
+        let Forms {
+            compact,
+            signed,
+            members,
+        } = json::normalise(text)?;
         let [m0, m1, m2, m3, m4, m5, m6] = members.as_slice() else {
             return Err(VerifyError::Fields);
         };
@@ -155,7 +160,10 @@ impl<'a> Envelope<'a> {
         compact.truncate(at);
         compact.push_str(&text);
         compact.push_str("\"}");
-        let at = self.signed.len().saturating_sub("\"\n}".len() + SIGNATURE_CHARS);
+        let at = self
+            .signed
+            .len()
+            .saturating_sub("\"\n}".len() + SIGNATURE_CHARS);
         self.signed.truncate(at);
         self.signed.push_str(&text);
         self.signed.push_str("\"\n}");
@@ -167,6 +175,9 @@ fn plain_string(json: &str) -> Option<&str> {
     json.strip_prefix('"')?.strip_suffix('"')
 }
 
+/// Exactly 64 bytes. Some JavaScript installations look at the first 64 of 65
+/// decoded bytes; taking that would let any relay give a message of anybody a
+/// second id, as the signature's text is hashed but not signed.
 fn decode_signature(text: &str) -> Option<[u8; 64]> {
     let base = text.strip_suffix(SIGNATURE_SUFFIX)?;
     if base.len() != 88 {
@@ -193,10 +204,7 @@ fn read_previous(json: &str) -> Result<Option<MessageId>, VerifyError> {
         .ok_or(VerifyError::Previous)
 }
 
-fn read_content(
-    compact: &str,
-    member: &Member,
-) -> Result<(Range<u32>, TypeName), VerifyError> {
+fn read_content(compact: &str, member: &Member) -> Result<(Range<u32>, TypeName), VerifyError> {
     let value = compact.get(member.value.clone()).unwrap_or_default();
     let span = |range: &Range<usize>| narrow(range).ok_or(VerifyError::Content);
     if let Some(text) = plain_string(value) {

@@ -1,9 +1,9 @@
 //! What can be wrong with a message.
 
 use super::{MAX_MESSAGE_UNITS, MAX_WIRE_BYTES};
+use crate::FeedId;
 use crate::json::{FormError, JsonError};
 use crate::keys::BadKey;
-use crate::FeedId;
 
 /// Why bytes are not a valid message. None of it may be used then; peers that
 /// send it are faulty, or follow other rules than the network.
@@ -62,7 +62,9 @@ pub enum VerifyError {
     #[error("the hash of the message is not \"sha256\"")]
     Hash,
     /// `content` is neither an object nor an encrypted text.
-    #[error("the content of the message is neither an object nor an encrypted text (base64 and .box)")]
+    #[error(
+        "the content of the message is neither an object nor an encrypted text (base64 and .box)"
+    )]
     Content,
     /// The content has no `type`, or one of the wrong length.
     #[error("the content of the message needs a type of 3 to 52 characters")]

@@ -20,9 +20,10 @@ const NO_SIGNATURE: &str = concat!(
 /// How many UTF-16 units the signed form takes around its content, at most.
 const ENVELOPE_UNITS: usize = {
     let id = 1 + 44 + ".ed25519".len();
-    let lines = "{\n  \"previous\": \"\",\n  \"sequence\": ,\n  \"author\": \"\",\n  \"timestamp\": ,\n  \
+    let lines =
+        "{\n  \"previous\": \"\",\n  \"sequence\": ,\n  \"author\": \"\",\n  \"timestamp\": ,\n  \
                  \"hash\": \"sha256\",\n  \"content\": ,\n  \"signature\": \"\"\n}"
-        .len();
+            .len();
     lines + 2 * id + 10 + 16 + SIGNATURE_CHARS
 };
 
@@ -49,7 +50,10 @@ pub(super) fn public(
     hmac: Option<&HmacKey>,
 ) -> Result<Message, SignError> {
     let map = content.as_object().ok_or(SignError::NotAnObject)?;
-    let type_name = map.get("type").and_then(Value::as_str).ok_or(SignError::ContentType)?;
+    let type_name = map
+        .get("type")
+        .and_then(Value::as_str)
+        .ok_or(SignError::ContentType)?;
     // ASCII: some count bytes, some UTF-16 units.
     if !type_name.is_ascii() || !(3..=52).contains(&type_name.len()) {
         return Err(SignError::ContentType);
@@ -95,7 +99,14 @@ pub(super) fn private(
     if base.is_none_or(|base| STANDARD.decode(base).is_err()) {
         return Err(SignError::BoxedForm);
     }
-    sign(keys, tip, timestamp_ms, &format!("\"{boxed}\""), hmac, too_long)
+    sign(
+        keys,
+        tip,
+        timestamp_ms,
+        &format!("\"{boxed}\""),
+        hmac,
+        too_long,
+    )
 }
 
 fn sign(
