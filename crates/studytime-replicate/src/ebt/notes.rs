@@ -1,0 +1,271 @@
+//! Notes: which feeds a peer is told of, when, and what its own notes mean.
+
+use super::Ebt;
+use super::api::{Output, Payload, PeerId};
+use super::feeds::Ix;
+use crate::clock::Note;
+use crate::wire::NotesWriter;
+use studytime_schema::FeedId;
+
+impl Ebt {
+    /// Decides whether a feed belongs into the first notes of a session, and
+    /// whether this peer is asked to send it.
+    ///
+    /// Left out is what the peer, by its own word, holds exactly as far as we do,
+    /// and what it refused lately. Own feeds are always in: a peer that believes
+    /// us up to date would never mention a log we have lost.
+    pub(super) fn introduce(&mut self, peer: PeerId, ix: Ix, now: u64) {
+        let Some(session) = self.sessions.get(&peer) else {
+            return;
+        };
+        let feed = self.feeds.get(ix);
+        if !self.feeds.visible(feed, &peer.feed, session.known) {
+            return;
+        }
+        let heard = session.heard(&feed.id);
+        let stale = heard.is_none_or(|h| now.saturating_sub(h.at) >= self.config.retry_after);
+        let theirs = heard.and_then(|h| h.sequence);
+        let due = match (feed.want, heard) {
+            // Held, not wanted: only news for those who asked for it before.
+            (None, _) => feed.tip > 0 && theirs.is_some_and(|s| s != feed.tip),
+            (Some(want), _) if want.own => true,
+            (Some(_), None) => true,
+            (Some(_), Some(h)) => match h.sequence {
+                None => stale,
+                Some(s) => s != feed.tip || (s == 0 && stale),
+            },
+        };
+        if !due {
+            return;
+        }
+        let refused = heard.is_some_and(|h| h.sequence.is_none()) && !stale;
+        let may_have_more = feed.tip == 0 || feed.own() || theirs.is_some_and(|s| s > feed.tip);
+        if feed.receives()
+            && feed.source.is_none()
+            && may_have_more
+            && !refused
+            && !self.feeds.is_shunned(&peer.feed, feed)
+        {
+            self.set_source(ix, Some(peer), now);
+        }
+        self.mark(peer, ix, false);
+    }
+
+    /// Puts a note in line. Unless `forced`, it is dropped again if it would say
+    /// what the last one said.
+    pub(super) fn mark(&mut self, peer: PeerId, ix: Ix, forced: bool) {
+        let priority = self.feeds.get(ix).priority();
+        if let Some(session) = self.sessions.get_mut(&peer)
+            && session.is_active()
+        {
+            session.feeds.entry(ix).or_default().forced |= forced;
+            session.dirty.insert((priority, ix));
+            self.ready.insert(peer);
+        }
+    }
+
+    /// Corrects what peers were told of a feed, after it became wanted or
+    /// unwanted, blocked or visible.
+    pub(super) fn correct_notes(&mut self, ix: Ix) {
+        let stale: Vec<PeerId> = self
+            .sessions
+            .values()
+            .filter(|s| {
+                let mine = s.feeds.get(&ix).and_then(|pf| pf.mine);
+                let now = self.feeds.note_for(ix, s.peer, s.known);
+                mine.is_some_and(|m| {
+                    m.receive() != now.receive()
+                        || m.sequence().is_some() != now.sequence().is_some()
+                })
+            })
+            .map(|s| s.peer)
+            .collect();
+        for peer in stale {
+            self.mark(peer, ix, false);
+        }
+    }
+
+    /// The next frame of notes for a peer, most urgent feeds first; `None` when
+    /// there is nothing to say.
+    pub(super) fn notes_frame(&mut self, peer: PeerId, now: u64) -> Option<Output> {
+        let session = self.sessions.get_mut(&peer)?;
+        let mut frame = NotesWriter::new();
+        while !frame.is_full() {
+            let Some((_, ix)) = session.dirty.pop_first() else {
+                break;
+            };
+            let note = self.feeds.note_for(ix, peer, session.known);
+            let peer_feed = session.feeds.entry(ix).or_default();
+            if !std::mem::take(&mut peer_feed.forced) && peer_feed.mine == Some(note) {
+                continue;
+            }
+            peer_feed.mine = Some(note);
+            let feed = self.feeds.get_mut(ix);
+            if note.receive()
+                && let Some(source) = &mut feed.source
+            {
+                source.heard = source.heard.max(now);
+            }
+            frame.push(&feed.id, note);
+        }
+        while !frame.is_full() {
+            match session.refusals.pop_first() {
+                Some(feed) => frame.push(&feed, Note::Refuse),
+                None => break,
+            }
+        }
+        if frame.is_empty() && session.greeted {
+            return None;
+        }
+        // The first frame goes out even when it is empty: the peer waits for it.
+        session.greeted = true;
+        let bytes = frame.finish();
+        session.room = session.room.saturating_sub(bytes.len());
+        Some(Output::Send {
+            peer,
+            payload: Payload::Notes(bytes),
+        })
+    }
+
+    pub(super) fn handle_notes(&mut self, peer: PeerId, notes: Vec<(FeedId, Note)>, now: u64) {
+        for (id, note) in notes {
+            match self.feeds.ix(&id) {
+                Some(ix) => self.handle_note(peer, ix, note, now),
+                None => self.handle_foreign(peer, id, note),
+            }
+        }
+    }
+
+    /// A feed we know nothing of: refused, once.
+    fn handle_foreign(&mut self, peer: PeerId, id: FeedId, note: Note) {
+        let max = self.config.max_foreign;
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        let known = session.foreign.contains_key(&id);
+        if note != Note::Refuse && (known || session.foreign.len() < max) {
+            session.foreign.insert(id, note);
+            if !known {
+                session.refusals.insert(id);
+                self.ready.insert(peer);
+            }
+        }
+    }
+
+    fn handle_note(&mut self, peer: PeerId, ix: Ix, note: Note, now: u64) {
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        let feed = self.feeds.get(ix);
+        let visible = self.feeds.visible(feed, &peer.feed, session.known);
+        let before = session.heard(&feed.id).and_then(|h| h.sequence);
+        session.hear(feed.id, note.sequence(), now);
+        let peer_feed = session.feeds.entry(ix).or_default();
+        let old = peer_feed.theirs.replace(note);
+        let answer = peer_feed.mine.is_none() && note != Note::Refuse;
+        if !visible {
+            if answer {
+                self.mark(peer, ix, false);
+            }
+            return;
+        }
+        let Note::Have { sequence, receive } = note else {
+            return self.examine(ix, now);
+        };
+        // A note that reports progress while we are sending acknowledges; any
+        // other one says from where to go on.
+        let acknowledges = receive
+            && old.is_some_and(|o| o.receive() && o.sequence().is_some_and(|s| s < sequence))
+            && sequence <= peer_feed.sent;
+        if !acknowledges {
+            peer_feed.sent = sequence;
+        }
+        if before != Some(sequence) {
+            peer_feed.stalled_until = 0;
+        }
+        let told = peer_feed.mine.and_then(Note::sequence);
+        let (tip, own) = (feed.tip, feed.own());
+        if own && sequence > tip && before != Some(sequence) {
+            self.out.push_back(Output::OwnAhead {
+                peer,
+                feed: feed.id,
+                claimed: sequence,
+                here: tip,
+            });
+        }
+        if answer || (!receive && sequence < tip && told.is_some_and(|t| t < tip)) {
+            self.mark(peer, ix, false);
+        }
+        if receive && sequence < tip {
+            self.queue_push(peer, ix);
+        }
+        if let Some(source) = &mut self.feeds.get_mut(ix).source
+            && source.peer == peer
+        {
+            source.heard = source.heard.max(now);
+        }
+        self.examine(ix, now);
+    }
+
+    /// A feed grew: those who get it live are sent it, those who would want to
+    /// know are told.
+    pub(super) fn spread(&mut self, ix: Ix, now: u64) {
+        let (id, tip) = {
+            let feed = self.feeds.get(ix);
+            (feed.id, feed.tip)
+        };
+        let peers: Vec<PeerId> = self
+            .sessions
+            .values()
+            .filter(|s| s.is_active())
+            .map(|s| s.peer)
+            .collect();
+        for peer in peers {
+            let Some(session) = self.sessions.get_mut(&peer) else {
+                continue;
+            };
+            if !self
+                .feeds
+                .visible(self.feeds.get(ix), &peer.feed, session.known)
+            {
+                continue;
+            }
+            let heard = session.clock.get(&id).and_then(|h| h.sequence);
+            let peer_feed = session.feeds.get(&ix);
+            let asks = peer_feed.is_some_and(|pf| pf.theirs.is_some_and(Note::receive));
+            let lacks = peer_feed.is_none_or(|pf| pf.sent < tip);
+            let told = peer_feed.and_then(|pf| pf.mine).and_then(Note::sequence);
+            if asks && lacks {
+                self.queue_push(peer, ix);
+                continue;
+            }
+            match heard {
+                // Refused, in this session or lately; or never heard of.
+                None => {}
+                Some(sequence) if sequence < tip && !asks => self.mark(peer, ix, false),
+                // It has as much; that we have caught up can wait for a quiet moment.
+                Some(_) if told.is_some_and(|t| t < tip) => {
+                    session.tell.insert(ix);
+                    session
+                        .tell_at
+                        .get_or_insert(now.saturating_add(self.config.tell_after));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Tells a peer how far we got with what it sent. Without this, it would
+    /// name all these feeds again in its next session.
+    pub(super) fn tell_progress(&mut self, peer: PeerId, now: u64) {
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        if session.tell_at.is_some_and(|at| at <= now) {
+            session.tell_at = None;
+            for ix in std::mem::take(&mut session.tell) {
+                self.mark(peer, ix, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Fetches feeds from a peer by `createHistoryStream`, a few at a time.
+
+use crate::ebt::{IngestOutcome, Priority};
+use crate::wire::{Frame, HistoryRequest, history_item};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use studytime_schema::FeedId;
+
+/// Times and sizes; times are in milliseconds.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// Calls open at once (5).
+    pub concurrent: usize,
+    /// Messages asked for per call (1,000).
+    pub chunk: u64,
+    /// After which time a feed is asked for again (5 min).
+    pub poll_every: u64,
+    /// After which silence a call is given up (30 s).
+    pub silent_for: u64,
+    /// How long to wait after a failed call (30 s), doubled each time up to
+    /// `poll_every`.
+    pub retry_after: u64,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            concurrent: 5,
+            chunk: 1_000,
+            poll_every: 300_000,
+            silent_for: 30_000,
+            retry_after: 30_000,
+        }
+    }
+}
+
+/// What the caller must do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientOutput {
+    /// Call `createHistoryStream` with this request's
+    /// [`to_args`](HistoryRequest::to_args); pass what comes with this number.
+    Call {
+        /// The number of the call.
+        call: u64,
+        /// What to ask for.
+        request: HistoryRequest,
+    },
+    /// End this call; nothing of it is taken any more.
+    Cancel {
+        /// The number of the call.
+        call: u64,
+    },
+    /// Verify and append this message, then say so with
+    /// [`HistoryClient::handle_ingested`].
+    Ingest {
+        /// The feed it was asked as.
+        feed: FeedId,
+        /// The sequence it names.
+        sequence: u64,
+        /// The message as it came.
+        wire: Bytes,
+    },
+    /// Remember that this feed is not fetched from this peer any more.
+    Shun {
+        /// The feed.
+        feed: FeedId,
+        /// Where it went wrong.
+        sequence: u64,
+        /// Whether it has another branch than ours.
+        fork: bool,
+    },
+}
+
+#[derive(Debug)]
+struct Fetch {
+    priority: Priority,
+    tip: u64,
+    due: u64,
+    failures: u32,
+    /// Asked for once only, not again and again.
+    once: bool,
+    open: Option<Open>,
+}
+
+/// A call, until its messages are stored.
+#[derive(Debug)]
+struct Open {
+    call: u64,
+    /// The sequence that comes next.
+    next: u64,
+    /// Messages that came too early: some peers send out of order.
+    early: BTreeMap<u64, Bytes>,
+    items: u64,
+    heard: u64,
+    /// How the stream ended, while its messages are on their way into the store.
+    ended: Option<bool>,
+}
+
+/// The feeds fetched from one peer. After each call of a method, poll until
+/// nothing comes.
+#[derive(Debug, Default)]
+pub struct HistoryClient {
+    config: ClientConfig,
+    feeds: BTreeMap<FeedId, Fetch>,
+    calls: BTreeMap<u64, FeedId>,
+    last_call: u64,
+    out: VecDeque<ClientOutput>,
+}
+
+impl HistoryClient {
+    /// A client without feeds.
+    pub fn new(config: ClientConfig) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// Fetches a feed of which `tip` is the last sequence here, again and again.
+    pub fn want(&mut self, feed: FeedId, tip: u64, priority: Priority, now: u64) {
+        self.add(feed, tip, priority, false, now);
+    }
+
+    /// Fetches a feed once, as [`Output::Fetch`](crate::ebt::Output::Fetch) asks.
+    pub fn fetch_once(&mut self, feed: FeedId, tip: u64, now: u64) {
+        self.add(feed, tip, Priority::OWN, true, now);
+    }
+
+    fn add(&mut self, feed: FeedId, tip: u64, priority: Priority, once: bool, now: u64) {
+        let fetch = self.feeds.entry(feed).or_insert(Fetch {
+            priority,
+            tip,
+            due: now,
+            failures: 0,
+            once,
+            open: None,
+        });
+        fetch.tip = fetch.tip.max(tip);
+        if once {
+            fetch.due = now;
+        } else {
+            fetch.priority = priority;
+            fetch.once = false;
+        }
+        self.start(now);
+    }
+
+    /// Stops fetching a feed.
+    pub fn remove(&mut self, feed: &FeedId, now: u64) {
+        if let Some(open) = self.feeds.remove(feed).and_then(|f| f.open) {
+            self.close(&open);
+        }
+        self.start(now);
+    }
+
+    /// A feed has grown by other ways.
+    pub fn appended(&mut self, feed: &FeedId, tip: u64) {
+        if let Some(fetch) = self.feeds.get_mut(feed) {
+            fetch.tip = fetch.tip.max(tip);
+        }
+    }
+
+    /// Whether nothing is wanted from this peer.
+    pub fn is_empty(&self) -> bool {
+        self.feeds.is_empty()
+    }
+
+    fn close(&mut self, open: &Open) {
+        if self.calls.remove(&open.call).is_some() {
+            self.out.push_back(ClientOutput::Cancel { call: open.call });
+        }
+    }
+
+    /// Opens calls for what is due, most urgent first.
+    fn start(&mut self, now: u64) {
+        while self.feeds.values().filter(|f| f.open.is_some()).count() < self.config.concurrent {
+            let due = self
+                .feeds
+                .iter_mut()
+                .filter(|(_, f)| f.open.is_none() && f.due <= now)
+                .min_by_key(|(_, f)| (f.priority, f.due));
+            let Some((feed, fetch)) = due else {
+                return;
+            };
+            self.last_call += 1;
+            let call = self.last_call;
+            let next = fetch.tip + 1;
+            fetch.open = Some(Open {
+                call,
+                next,
+                early: BTreeMap::new(),
+                items: 0,
+                heard: now,
+                ended: None,
+            });
+            self.calls.insert(call, *feed);
+            let mut request = HistoryRequest::new(*feed, next);
+            request.limit = Some(self.config.chunk);
+            self.out.push_back(ClientOutput::Call { call, request });
+        }
+    }
+
+    fn open_mut(&mut self, call: u64) -> Option<(FeedId, &mut Open)> {
+        let feed = *self.calls.get(&call)?;
+        let open = self.feeds.get_mut(&feed)?.open.as_mut()?;
+        (open.call == call).then_some((feed, open))
+    }
+
+    /// Takes an item of a call's stream.
+    pub fn handle_item(&mut self, call: u64, item: &Bytes, now: u64) {
+        let chunk = self.config.chunk;
+        let Some((feed, open)) = self.open_mut(call) else {
+            return;
+        };
+        open.heard = now;
+        let message = match history_item(item).and_then(|m| Frame::parse(&m)) {
+            Ok(Frame::Message {
+                author,
+                sequence,
+                wire,
+            }) if author == feed => Some((sequence, wire)),
+            // Some peers say `{"sync":true}` between what is old and what is new.
+            Ok(Frame::Notes(notes)) if notes.is_empty() => return,
+            _ => None,
+        };
+        let Some((sequence, wire)) = message else {
+            return self.finish(call, false, true, now);
+        };
+        open.items += 1;
+        let over = open.items >= chunk;
+        if sequence >= open.next {
+            open.early.insert(sequence, wire);
+        }
+        let mut ready = Vec::new();
+        while let Some(wire) = open.early.remove(&open.next) {
+            ready.push(ClientOutput::Ingest {
+                feed,
+                sequence: open.next,
+                wire,
+            });
+            open.next += 1;
+        }
+        self.out.extend(ready);
+        if over {
+            // A peer that passes over the limit would go on for ever.
+            self.finish(call, true, true, now);
+        }
+    }
+
+    /// A call's stream ended; `ok` is false when it ended with an error.
+    pub fn handle_end(&mut self, call: u64, ok: bool, now: u64) {
+        self.finish(call, ok, false, now);
+    }
+
+    fn finish(&mut self, call: u64, ok: bool, cancel: bool, now: u64) {
+        let Some((feed, open)) = self.open_mut(call) else {
+            return;
+        };
+        open.ended = Some(ok);
+        open.early.clear();
+        self.calls.remove(&call);
+        if cancel {
+            self.out.push_back(ClientOutput::Cancel { call });
+        }
+        self.settle(feed, now);
+        self.start(now);
+    }
+
+    /// Once a call has ended and all it brought is stored: when to ask again.
+    fn settle(&mut self, feed: FeedId, now: u64) {
+        let Some(fetch) = self.feeds.get_mut(&feed) else {
+            return;
+        };
+        let done = |o: &Open| o.ended.is_some() && fetch.tip + 1 >= o.next;
+        let Some(open) = fetch.open.take_if(|o| done(o)) else {
+            return;
+        };
+        if open.ended == Some(false) {
+            fetch.failures = fetch.failures.saturating_add(1);
+            let doubled = self.config.retry_after << fetch.failures.saturating_sub(1).min(10);
+            fetch.due = now.saturating_add(doubled.min(self.config.poll_every));
+        } else {
+            fetch.failures = 0;
+            let more = open.items >= self.config.chunk;
+            fetch.due = if more {
+                now
+            } else {
+                now.saturating_add(self.config.poll_every)
+            };
+        }
+        if fetch.once && fetch.due > now {
+            self.feeds.remove(&feed);
+        }
+    }
+
+    /// What became of the messages of a feed that were handed out by
+    /// [`ClientOutput::Ingest`]. `tip` is its last sequence in the store now.
+    pub fn handle_ingested(&mut self, feed: &FeedId, tip: u64, outcome: IngestOutcome, now: u64) {
+        let Some(fetch) = self.feeds.get_mut(feed) else {
+            return;
+        };
+        fetch.tip = fetch.tip.max(tip);
+        let bad = match outcome {
+            IngestOutcome::Kept => None,
+            IngestOutcome::Gap | IngestOutcome::Failed => Some(None),
+            IngestOutcome::Fork { sequence } => Some(Some((sequence, true))),
+            IngestOutcome::Invalid { sequence } => Some(Some((sequence, false))),
+        };
+        match bad {
+            None => self.settle(*feed, now),
+            Some(shunned) => {
+                fetch.failures = fetch.failures.saturating_add(1);
+                fetch.due = now.saturating_add(self.config.retry_after);
+                if let Some(open) = fetch.open.take() {
+                    self.close(&open);
+                }
+                if let Some((sequence, fork)) = shunned {
+                    self.feeds.remove(feed);
+                    self.out.push_back(ClientOutput::Shun {
+                        feed: *feed,
+                        sequence,
+                        fork,
+                    });
+                }
+            }
+        }
+        self.start(now);
+    }
+
+    /// What to do next; `None` when there is nothing until something happens.
+    pub fn poll_output(&mut self) -> Option<ClientOutput> {
+        self.out.pop_front()
+    }
+
+    /// When to call [`HistoryClient::handle_timeout`], in milliseconds since 1970.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let free =
+            self.feeds.values().filter(|f| f.open.is_some()).count() < self.config.concurrent;
+        let at = |f: &Fetch| match &f.open {
+            Some(open) if open.ended.is_none() => Some(open.heard + self.config.silent_for),
+            Some(_) => None,
+            None => free.then_some(f.due),
+        };
+        self.feeds.values().filter_map(at).min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: u64) {
+        let silent: Vec<u64> = self
+            .feeds
+            .values()
+            .filter_map(|f| f.open.as_ref())
+            .filter(|o| o.ended.is_none() && o.heard + self.config.silent_for <= now)
+            .map(|o| o.call)
+            .collect();
+        for call in silent {
+            self.finish(call, false, true, now);
+        }
+        self.start(now);
+    }
+}

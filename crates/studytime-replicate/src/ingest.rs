@@ -1,0 +1,264 @@
+//! From bytes to kept messages, and from contents to published ones.
+//!
+//! The way of a received message: [`shard`] picks a thread, that thread's
+//! [`Verifier`] parses and verifies, [`append`] orders, checks the chain and
+//! stores. A bad message names itself, costs only itself and is remembered.
+
+use crate::store::{AppendAllError, Appended, FeedStore, Rejected, StoreError};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use studytime_schema::{
+    FeedId, HmacKey, Keypair, LogPosition, Message, SignError, Tip, VerifyError, VerifyingKey,
+};
+
+/// The most decompressed keys a [`Verifier`] keeps, about 300 bytes each.
+pub const MAX_CACHED_KEYS: usize = 4_096;
+
+/// Which of `threads` verifies this author's messages: always the same one, so
+/// that its key is decompressed once and its messages stay in order.
+pub fn shard(author: &FeedId, threads: usize) -> usize {
+    let bytes = author.as_bytes();
+    let n = u64::from_le_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ]);
+    usize::try_from(n % threads.max(1) as u64).unwrap_or(0)
+}
+
+/// The hash a refused message is remembered by: SHA-256 of its bytes as they came.
+pub fn wire_hash(wire: &[u8]) -> [u8; 32] {
+    Sha256::digest(wire).into()
+}
+
+/// The refused messages that are not looked at again. Shared by the verify
+/// threads; load it from [`FeedStore::rejected`].
+#[derive(Debug, Clone, Default)]
+pub struct RejectedSet {
+    by_feed: HashMap<FeedId, HashSet<[u8; 32]>>,
+}
+
+impl RejectedSet {
+    /// The set of these.
+    pub fn new(rejected: &[Rejected]) -> Self {
+        let mut set = Self::default();
+        for r in rejected {
+            set.insert(r);
+        }
+        set
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, rejected: &Rejected) {
+        self.by_feed
+            .entry(rejected.feed)
+            .or_default()
+            .insert(rejected.hash);
+    }
+
+    /// Drops all of a feed.
+    pub fn forgive(&mut self, feed: &FeedId) {
+        self.by_feed.remove(feed);
+    }
+
+    /// Whether these bytes were refused before. Costs a hash only for feeds of
+    /// which something was refused.
+    pub fn contains(&self, feed: &FeedId, wire: &[u8]) -> bool {
+        self.by_feed
+            .get(feed)
+            .is_some_and(|set| set.contains(&wire_hash(wire)))
+    }
+}
+
+/// Parses and verifies messages; one per thread. Keeps the keys of the feeds it
+/// has seen.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    hmac: Option<HmacKey>,
+    keys: HashMap<FeedId, VerifyingKey>,
+}
+
+impl Verifier {
+    /// `hmac` is the key of a network that signs with one; the main network has
+    /// none.
+    pub fn new(hmac: Option<HmacKey>) -> Self {
+        Self {
+            hmac,
+            keys: HashMap::new(),
+        }
+    }
+
+    /// Parses and verifies one message that names `author`; not its place in the
+    /// feed.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; see [`rejected`] for what to remember then.
+    pub fn verify(&mut self, author: &FeedId, wire: &[u8]) -> Result<Arc<Message>, VerifyError> {
+        let key = match self.keys.get(author) {
+            Some(key) => *key,
+            None => {
+                let key = VerifyingKey::new(*author)?;
+                if self.keys.len() >= MAX_CACHED_KEYS {
+                    // Rare, and cheap to fill again.
+                    self.keys.clear();
+                }
+                self.keys.insert(*author, key);
+                key
+            }
+        };
+        Message::verify_with(wire, &key, self.hmac.as_ref()).map(Arc::new)
+    }
+}
+
+/// What to remember of a message that did not verify. `now` is in milliseconds
+/// since 1970.
+pub fn rejected(
+    feed: &FeedId,
+    sequence: u64,
+    wire: &[u8],
+    error: &VerifyError,
+    now: u64,
+) -> Rejected {
+    Rejected {
+        feed: *feed,
+        sequence,
+        hash: wire_hash(wire),
+        reason: error.to_string(),
+        at: now,
+    }
+}
+
+/// What [`append`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// For each message of the input, in the input's order.
+    pub outcomes: Vec<Appended>,
+    /// The tips of the feeds in the input, as they are now; 0 for none.
+    pub tips: BTreeMap<FeedId, u64>,
+    /// How many messages are new.
+    pub appended: usize,
+}
+
+/// Appends verified messages in one transaction, in whatever order they came:
+/// each feed's are put in order first, repetitions are sorted out.
+///
+/// # Errors
+/// [`StoreError`]; nothing was kept then.
+pub fn append(
+    store: &dyn FeedStore,
+    messages: &[Arc<Message>],
+    received: u64,
+) -> Result<Report, StoreError> {
+    // Stable, and by first appearance: a batch in order stays as it is.
+    let mut ranks: HashMap<FeedId, usize> = HashMap::new();
+    for message in messages {
+        let next = ranks.len();
+        ranks.entry(message.author()).or_insert(next);
+    }
+    let rank = |m: &Message| ranks.get(&m.author()).copied().unwrap_or(usize::MAX);
+    let mut order: Vec<usize> = (0..messages.len()).collect();
+    order.sort_by_key(|&i| (rank(&messages[i]), messages[i].sequence()));
+    let sorted: Vec<Arc<Message>> = order.iter().map(|&i| messages[i].clone()).collect();
+
+    let results = store.append(&sorted, received)?;
+    let mut outcomes = vec![Appended::Duplicate; messages.len()];
+    let mut report = Report::default();
+    for (&i, outcome) in order.iter().zip(results) {
+        let feed = messages[i].author();
+        match &outcome {
+            Appended::At(_) => {
+                report.appended += 1;
+                report.tips.insert(feed, messages[i].sequence());
+            }
+            Appended::Gap { expected } if !report.tips.contains_key(&feed) => {
+                report.tips.insert(feed, expected.saturating_sub(1));
+            }
+            _ => {}
+        }
+        outcomes[i] = outcome;
+    }
+    for feed in ranks.into_keys() {
+        if let std::collections::btree_map::Entry::Vacant(tip) = report.tips.entry(feed) {
+            tip.insert(store.tip(&feed)?.map_or(0, |t| t.sequence));
+        }
+    }
+    report.outcomes = outcomes;
+    Ok(report)
+}
+
+/// What to publish.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Draft {
+    /// A content everybody reads: an object with a `type`.
+    Public(Value),
+    /// An encrypted content, as [`studytime_schema::private::seal`] gives it.
+    Private(String),
+}
+
+/// An own message that is on disk.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Its place in the log.
+    pub position: LogPosition,
+    /// The message.
+    pub message: Arc<Message>,
+}
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// A content cannot be written as a message.
+    #[error("message {index} of {count} cannot be written")]
+    Sign {
+        /// Which one, counted from 0.
+        index: usize,
+        /// Of how many.
+        count: usize,
+        /// Why.
+        #[source]
+        source: SignError,
+    },
+    /// The messages were not kept.
+    #[error(transparent)]
+    Append(#[from] AppendAllError),
+    /// The store failed before.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Signs contents as the next messages of `keys`' feed, all claiming the time
+/// `now`, and keeps them: all or none, in one transaction, synced to disk before
+/// this returns. Only then may anybody be told.
+///
+/// # Errors
+/// [`PublishError`]; nothing was kept then.
+pub fn publish(
+    store: &dyn FeedStore,
+    keys: &Keypair,
+    drafts: &[Draft],
+    hmac: Option<&HmacKey>,
+    now: u64,
+) -> Result<Vec<Published>, PublishError> {
+    let mut tip: Option<Tip> = store.tip(&keys.id())?;
+    let mut messages = Vec::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let message = match draft {
+            Draft::Public(content) => Message::sign(keys, tip.as_ref(), now, content, hmac),
+            Draft::Private(boxed) => Message::sign_private(keys, tip.as_ref(), now, boxed, hmac),
+        }
+        .map_err(|source| PublishError::Sign {
+            index,
+            count: drafts.len(),
+            source,
+        })?;
+        tip = Some(message.tip());
+        messages.push(Arc::new(message));
+    }
+    let positions = store.append_all(&messages, now)?;
+    let published = positions
+        .into_iter()
+        .zip(messages)
+        .map(|(position, message)| Published { position, message });
+    Ok(published.collect())
+}

@@ -1,0 +1,233 @@
+//! A store in one SQLite file.
+//!
+//! Write-ahead log, synced at every commit, 16 KiB pages. Nothing random is
+//! written on the way in: a message's keys are its place in the log and its feed's
+//! number with its sequence. One connection writes; up to four others read beside
+//! it without waiting.
+
+mod read;
+mod schema;
+mod side;
+mod write;
+
+use super::{
+    AppendAllError, Appended, Counts, FeedStore, ForkEvidence, Rejected, Shunned, StoreError,
+    StoredMessage,
+};
+use crate::clock::PeerClock;
+use read::Readers;
+use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use studytime_schema::{FeedId, LogPosition, Message, Tip};
+use write::Writer;
+
+/// The newest format of the file known here (SQLite's `user_version`).
+pub const FORMAT: u32 = 1;
+
+/// What can go wrong inside, before it is told to a caller.
+#[derive(Debug)]
+enum Fault {
+    Db(rusqlite::Error),
+    Store(StoreError),
+    Chain { index: usize, outcome: Appended },
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Db(error) => told(error),
+            Fault::Store(error) => error,
+            Fault::Chain { index, outcome } => {
+                Self::Other(format!("message {index} of a batch: {outcome:?}").into())
+            }
+        }
+    }
+}
+
+fn told(error: rusqlite::Error) -> StoreError {
+    let cause = Box::new(error);
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(cause),
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull(cause),
+        Some(ErrorCode::NotADatabase) => StoreError::NotAStore,
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Corrupt(cause.to_string()),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            StoreError::Permission(cause)
+        }
+        _ => StoreError::Other(cause),
+    }
+}
+
+/// Keeps feeds in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Mutex<Writer>,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it. Only one process may do so at a time; the
+    /// caller sees to that (a lock on the data directory).
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] for a file of a newer version, [`StoreError::NotAStore`]
+    /// for another file, and whatever opening a file may meet.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        let db = schema::open(&path)?;
+        Ok(Self {
+            readers: Readers::new(&path),
+            writer: Mutex::new(Writer::new(db)),
+            path,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a whole, compact copy into a new file, while the store is in use.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when the file exists.
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        let to = to.as_ref();
+        let Some(text) = to.to_str() else {
+            return Err(StoreError::Other(
+                "the path of the backup is not valid Unicode".into(),
+            ));
+        };
+        if to.exists() {
+            return Err(StoreError::Other(format!("{text} exists already").into()));
+        }
+        self.writer().backup(text)?;
+        Ok(())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // A transaction that was cut short by a panic is rolled back on its drop.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FeedStore for SqliteStore {
+    fn append(&self, batch: &[Arc<Message>], received: u64) -> Result<Vec<Appended>, StoreError> {
+        Ok(self.writer().append(batch, received)?)
+    }
+
+    fn append_all(
+        &self,
+        batch: &[Arc<Message>],
+        received: u64,
+    ) -> Result<Vec<LogPosition>, AppendAllError> {
+        match self.writer().append_all(batch, received) {
+            Ok(positions) => Ok(positions),
+            Err(Fault::Chain { index, outcome }) => Err(AppendAllError::Chain { index, outcome }),
+            Err(fault) => Err(AppendAllError::Store(fault.into())),
+        }
+    }
+
+    fn tip(&self, feed: &FeedId) -> Result<Option<Tip>, StoreError> {
+        Ok(self.readers.with(|db| read::tip(db, feed))?)
+    }
+
+    fn tips(&self) -> Result<Vec<(FeedId, Tip)>, StoreError> {
+        Ok(self.readers.with(read::tips)?)
+    }
+
+    fn get(&self, feed: &FeedId, sequence: u64) -> Result<Option<StoredMessage>, StoreError> {
+        let found = self
+            .readers
+            .with(|db| read::range(db, feed, sequence, 1, usize::MAX))?;
+        Ok(found.into_iter().next().filter(|m| m.sequence == sequence))
+    }
+
+    fn read(
+        &self,
+        feed: &FeedId,
+        from: u64,
+        max_count: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        Ok(self
+            .readers
+            .with(|db| read::range(db, feed, from, max_count, max_bytes))?)
+    }
+
+    fn scan(&self, after: LogPosition, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
+        Ok(self.readers.with(|db| read::scan(db, after, limit))?)
+    }
+
+    fn last_position(&self) -> Result<LogPosition, StoreError> {
+        Ok(self.readers.with(read::last_position)?)
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.readers.with(|db| read::counts(db, None))?)
+    }
+
+    fn feed_counts(&self, feed: &FeedId) -> Result<Counts, StoreError> {
+        Ok(self.readers.with(|db| read::counts(db, Some(feed)))?)
+    }
+
+    fn delete(&self, feed: &FeedId) -> Result<Counts, StoreError> {
+        Ok(self.writer().delete(feed)?)
+    }
+
+    fn clock(&self, peer: &FeedId) -> Result<PeerClock, StoreError> {
+        Ok(self.readers.with(|db| side::clock(db, peer))?)
+    }
+
+    fn save_clock(&self, peer: &FeedId, changes: &PeerClock) -> Result<(), StoreError> {
+        Ok(self.writer().save_clock(peer, changes)?)
+    }
+
+    fn forget_clocks(&self) -> Result<(), StoreError> {
+        Ok(self.writer().forget_clocks()?)
+    }
+
+    fn forks(&self) -> Result<Vec<ForkEvidence>, StoreError> {
+        Ok(self.readers.with(side::forks)?)
+    }
+
+    fn reject(&self, rejected: &[Rejected]) -> Result<(), StoreError> {
+        Ok(self.writer().reject(rejected)?)
+    }
+
+    fn rejected(&self) -> Result<Vec<Rejected>, StoreError> {
+        Ok(self.readers.with(side::rejected)?)
+    }
+
+    fn shun(&self, shunned: &Shunned) -> Result<(), StoreError> {
+        Ok(self.writer().shun(shunned)?)
+    }
+
+    fn shunned(&self) -> Result<Vec<Shunned>, StoreError> {
+        Ok(self.readers.with(side::shunned)?)
+    }
+
+    fn forgive(&self, feed: &FeedId) -> Result<(), StoreError> {
+        Ok(self.writer().forgive(feed)?)
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        let mut problems = self.readers.with(read::quick_check)?;
+        problems.extend(super::check_chains(self)?);
+        Ok(problems)
+    }
+}
