@@ -277,7 +277,7 @@ impl Mux {
         };
         if stream.is_async() && id.is_ours() {
             self.forget(id);
-        } else if !stream.local_end {
+        } else {
             self.drop_data(id);
             self.finish(id, Some(error_body(message)));
         }

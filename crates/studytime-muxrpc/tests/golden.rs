@@ -1,5 +1,7 @@
 //! Packets byte for byte as other peers write and expect them.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{GOODBYE, events, frame, packets, transmit};

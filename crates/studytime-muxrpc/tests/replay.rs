@@ -1,5 +1,7 @@
 //! Conversations in the shape JavaScript peers hold them: `<` is what they write, `>` what we have to answer with.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{frame, packets};
