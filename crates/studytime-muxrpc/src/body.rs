@@ -15,9 +15,9 @@ pub enum BodyType {
 
 /// What one packet carries.
 ///
-/// The bytes are shared, so a clone costs nothing and a received body can be kept, sliced and passed on without
-/// another copy. A JSON body is not parsed until [`parse`](Body::parse) is called, and nothing else is assumed about it: a
-/// peer may flag any bytes as JSON or text.
+/// The bytes are shared, so a clone costs nothing and a received body can be kept, sliced and
+/// passed on without another copy. A JSON body is not parsed until [`parse`](Body::parse) is
+/// called, and nothing else is assumed about it: a peer may flag any bytes as JSON or text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
     /// Raw bytes.
@@ -47,16 +47,25 @@ impl Body {
         Ok(Self::Json(Bytes::from(serde_json::to_vec(value)?)))
     }
 
-    /// A JSON body of text that is JSON already, such as a stored message. The text is sent as it is.
+    /// A JSON body of text that is JSON already, such as a stored message. The text is sent as it
+    /// is.
     pub fn raw_json(text: impl Into<Bytes>) -> Self {
         Self::Json(text.into())
     }
 
-    /// Reads the body as JSON, whatever its type flag says.
+    /// Reads the value in the body. Text is taken for a string, as JavaScript peers mean it, or if
+    /// `T` is none, for JSON that was flagged wrongly; everything else is read as JSON.
     ///
     /// # Errors
-    /// The error of `serde_json` when the bytes are not JSON, do not fit `T`, or nest deeper than 128 levels.
+    /// The error of `serde_json` when the bytes are not JSON, do not fit `T`, or nest deeper than
+    /// 128 levels.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        if let Self::Text(bytes) = self
+            && let Ok(text) = std::str::from_utf8(bytes)
+            && let Ok(value) = serde_json::from_value(text.into())
+        {
+            return Ok(value);
+        }
         serde_json::from_slice(self.as_bytes())
     }
 
@@ -88,7 +97,8 @@ impl Body {
         self.as_bytes().len()
     }
 
-    /// Whether there are no bytes at all. Such a body cannot be sent: other peers take it for a goodbye.
+    /// Whether there are no bytes at all. Such a body cannot be sent: other peers take it for a
+    /// goodbye.
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
@@ -116,5 +126,35 @@ impl std::fmt::Debug for Body {
             head.escape_ascii()
         )?;
         f.write_str(if bytes.len() > SHOWN { "…)" } else { ")" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_a_string_unless_another_type_is_asked_for() {
+        let text = Body::text("5");
+        assert_eq!(text.parse::<String>().unwrap(), "5");
+        assert_eq!(text.parse::<u8>().unwrap(), 5);
+        assert_eq!(Body::raw_json("\"5\"").parse::<String>().unwrap(), "5");
+        assert_eq!(
+            Body::text("{\"a\":1}")
+                .parse::<std::collections::BTreeMap<String, u8>>()
+                .unwrap()["a"],
+            1
+        );
+        assert!(Body::Text(vec![0xff].into()).parse::<String>().is_err());
+        assert!(Body::raw_json("5").parse::<String>().is_err());
+    }
+
+    #[test]
+    fn debug_output_is_short() {
+        let shown = format!("{:?}", Body::binary(vec![0; 1 << 20]));
+        assert!(
+            shown.len() < 600 && shown.starts_with("Binary(1048576 bytes"),
+            "{shown}"
+        );
     }
 }

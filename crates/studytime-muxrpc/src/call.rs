@@ -64,7 +64,8 @@ impl Call {
         &self.name
     }
 
-    /// The method's name with dots, such as `"blobs.get"`, for use in a `match`. No part has a dot of its own.
+    /// The method's name with dots, such as `"blobs.get"`, for use in a `match`. No part has a dot
+    /// of its own.
     pub fn method(&self) -> &str {
         &self.method
     }
@@ -82,7 +83,8 @@ impl Call {
         serde_json::from_slice(&self.args)
     }
 
-    /// Reads the first argument, `None` if there are none. Further arguments are ignored, as other peers do.
+    /// Reads the first argument, `None` if there are none. Further arguments are ignored, as other
+    /// peers do.
     ///
     /// # Errors
     /// The error of `serde_json` when it does not fit `T`.
@@ -97,7 +99,8 @@ impl Call {
         if !wire.args.get().starts_with('[') {
             return Err("invalid call: args must be an array");
         }
-        // JavaScript callers leave out the type of async calls, and old Rust ones the stream flag of duplex calls.
+        // JavaScript callers leave out the type of async calls, and old Rust ones the stream flag
+        // of duplex calls.
         let kind = match (wire.kind.as_deref(), stream) {
             (Some("source"), _) => CallKind::Source,
             (Some("sink"), _) => CallKind::Sink,
@@ -106,7 +109,8 @@ impl Call {
             (_, true) => return Err("invalid call: type must be source, sink or duplex"),
         };
         let name = wire.name.0;
-        // A slice keeps the whole packet in memory: not worth it when most of the packet is something else.
+        // A slice keeps the whole packet in memory: not worth it when most of the packet is
+        // something else.
         let args = wire.args.get().as_bytes();
         let args = if body.len() > 2 * args.len() + 256 {
             Bytes::copy_from_slice(args)
@@ -145,7 +149,8 @@ pub(crate) fn encode(kind: CallKind, name: &[&str], args: &RawValue) -> Result<V
 #[derive(Deserialize)]
 struct Wire<'a> {
     name: Name,
-    // Not a list of values: eight million arguments of one byte each must not become eight million allocations.
+    // Not a list of values: eight million arguments of one byte each must not become eight million
+    // allocations.
     #[serde(borrow)]
     args: &'a RawValue,
     #[serde(borrow, default, rename = "type")]

@@ -7,8 +7,9 @@ const MAX_PARSED_ERROR: usize = 64 << 10;
 
 /// An error a peer answered with.
 ///
-/// Peers write errors as `{"name":…,"message":…,"stack":…}`, as a JSON string or as plain text, under any body type; all of these are read. Of
-/// the text at most 1 KiB is kept, and the stack, which tells nothing but the peer's file names, is dropped.
+/// Peers write errors as `{"name":…,"message":…,"stack":…}`, as a JSON string or as plain text,
+/// under any body type; all of these are read. Of the text at most 1 KiB is kept, and the stack,
+/// which tells nothing but the peer's file names, is dropped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the peer answered with an error: {message}")]
 pub struct RemoteError {
@@ -35,7 +36,7 @@ impl RemoteError {
         if bytes.len() > MAX_PARSED_ERROR {
             return Self::new(text());
         }
-        let Ok(value) = body.parse::<serde_json::Value>() else {
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
             return Self::new(text());
         };
         if let Some(message) = value.as_str() {
@@ -62,9 +63,10 @@ impl RemoteError {
         &self.message
     }
 
-    /// Whether the peer said that it has no such method, or none that may be called: then another way, or none, is to be
-    /// taken. Knows the texts of the JavaScript stack (`method:a,b is not in list of allowed methods`, and `no async:a,b`
-    /// where the method has another type) and of go-ssb (`muxrpc: no such command: a.b`).
+    /// Whether the peer said that it has no such method, or none that may be called: then another
+    /// way, or none, is to be taken. Knows the texts of the JavaScript stack (`method:a,b is not in
+    /// list of allowed methods`, and `no async:a,b` where the method has another type) and of
+    /// go-ssb (`muxrpc: no such command: a.b`).
     pub fn is_unsupported(&self) -> bool {
         let message = self
             .message
@@ -138,7 +140,8 @@ pub enum CallError {
         /// The limit in bytes.
         max: usize,
     },
-    /// [`Limits::own_streams`](crate::Limits::own_streams) calls are open: wait until one has ended.
+    /// [`Limits::own_streams`](crate::Limits::own_streams) calls are open: wait until one has
+    /// ended.
     #[error("{max} calls are open to this peer already: wait until one has ended")]
     TooManyOpen {
         /// The limit.
@@ -156,14 +159,15 @@ pub enum CallError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The stream is not open (any more), or this side has ended it, or the peer does not want more.
+    /// The stream is not open (any more), or this side has ended it, or the peer does not want
+    /// more.
     #[error("the stream has ended")]
     Ended,
     /// Too much is queued. An [`Event::Writable`](crate::Event::Writable) says when to try again.
     #[error("too much is waiting to be sent: wait until the stream is writable")]
     Full,
-    /// This side does not send on such a stream: `send` is for served sources, called sinks and duplex streams, `reply`
-    /// for served async calls.
+    /// This side does not send on such a stream: `send` is for served sources, called sinks and
+    /// duplex streams, `reply` for served async calls.
     #[error("this side of the call cannot send that")]
     WrongKind,
     /// A body without bytes. Peers would take it for a goodbye, so it is never sent.
@@ -174,8 +178,9 @@ pub enum SendError {
     TooLarge,
 }
 
-/// The one form of error every known peer can read: three strings, and no character in them that JSON has to escape
-/// (one implementation fails on escapes). The message is changed and cut to make that so.
+/// The one form of error every known peer can read: three strings, and no character in them that
+/// JSON has to escape (one implementation fails on escapes). The message is changed and cut to make
+/// that so.
 pub(crate) fn error_body(message: &str) -> String {
     let mut text: String = message
         .chars()

@@ -20,14 +20,17 @@ pub(crate) enum Turn {
 }
 
 impl Mux {
-    /// Takes bytes that came from the peer, cut anywhere. What follows is seen by [`poll_event`](Self::poll_event).
+    /// Takes bytes that came from the peer, cut anywhere. What follows is seen by
+    /// [`poll_event`](Self::poll_event).
     ///
-    /// All bytes are taken even if [`wants_bytes`](Self::wants_bytes) is false or becomes so on the way; for the memory limit to
-    /// hold, hand over moderate pieces (64 KiB, say) and ask before each.
+    /// All bytes are taken even if [`wants_bytes`](Self::wants_bytes) is false or becomes so on the
+    /// way; for the memory limit to hold, hand over moderate pieces (64 KiB, say) and ask before
+    /// each.
     ///
     /// # Errors
-    /// [`MuxError`] if the connection cannot go on and has to be closed. All open streams have ended then, as with
-    /// [`handle_close`](Self::handle_close), and every further call gives the same error.
+    /// [`MuxError`] if the connection cannot go on and has to be closed. All open streams have
+    /// ended then, as with [`handle_close`](Self::handle_close), and every further call gives the
+    /// same error.
     pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<(), MuxError> {
         let result = match self.failed {
             Some(error) => Err(error),
@@ -85,8 +88,9 @@ impl Mux {
         }
     }
 
-    /// Whether more should be read from the peer. False while events that were not polled, or bodies of paused streams, fill
-    /// the budget [`Limits::unpolled`](crate::Limits::unpolled), and when nothing more is to come.
+    /// Whether more should be read from the peer. False while events that were not polled, or
+    /// bodies of paused streams, fill the budget [`Limits::unpolled`](crate::Limits::unpolled), and
+    /// when nothing more is to come.
     pub fn wants_bytes(&self) -> bool {
         !self.peer_left && self.unpolled < self.limits.unpolled()
     }
@@ -190,8 +194,8 @@ impl Mux {
             (false, _) => End::Error(RemoteError::from_body(&packet.body)),
         };
         if !(clean && stream.stays_half_open(id)) {
-            // Nothing we could still send would be read. An error is answered in kind, as JavaScript
-            // peers do.
+            // Nothing we could still send would be read. An error is answered in kind, as
+            // JavaScript peers do.
             let answer = match &end {
                 End::Error(error) => Some(error_body(error.message())),
                 End::Done | End::ConnectionClosed => None,
@@ -219,7 +223,8 @@ impl Mux {
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
             };
-            // A served async call has no end to come from the peer, but whoever works on the answer should know.
+            // A served async call has no end to come from the peer, but whoever works on the answer
+            // should know.
             let served_async = stream.is_async() && !id.is_ours();
             let untold = if served_async {
                 !stream.local_end

@@ -1,20 +1,24 @@
 //! muxrpc, the remote procedure calls of Secure Scuttlebutt, as a state machine without I/O.
 //!
-//! Peers on the Scuttlebutt network call each other's methods over one encrypted connection, both ways at the same time.
-//! A call has one answer (`async`) or opens a stream (`source`, `sink`, `duplex`). [`Mux`] is one side of
-//! such a connection: bytes in, events and bytes out. It knows nothing of sockets, clocks or tasks, so it can be driven
-//! by any runtime, by a test in virtual time, or by a fuzzer.
+//! Peers on the Scuttlebutt network call each other's methods over one encrypted connection, both
+//! ways at the same time. A call has one answer (`async`) or opens a stream (`source`, `sink`,
+//! `duplex`). [`Mux`] is one side of such a connection: bytes in, events and bytes out. It knows
+//! nothing of sockets, clocks or tasks, so it can be driven by any runtime, by a test in virtual
+//! time, or by a fuzzer.
 //!
-//! Use it to speak with other Scuttlebutt peers, over a box stream or anything else that carries bytes in order. It
-//! does not encrypt, does not know what any method means, and does not set time limits: the driver does that.
+//! Use it to speak with other Scuttlebutt peers, over a box stream or anything else that carries
+//! bytes in order. It does not encrypt, does not know what any method means, and does not set time
+//! limits: the driver does that.
 //!
 //! # What it takes care of
 //!
-//! - Every stream is ended by both sides, errors have the one form all known peers can read, and unsupported methods are
-//!   refused with the text they look for ([`Mux::refuse`], [`RemoteError::is_unsupported`]).
+//! - Every stream is ended by both sides, errors have the one form all known peers can read, and
+//!   unsupported methods are refused with the text they look for ([`Mux::refuse`],
+//!   [`RemoteError::is_unsupported`]).
 //! - No packet with an empty body is ever sent: other peers take it for a goodbye.
 //! - Nothing is allocated on a peer's word; what a peer can make us hold is bounded by [`Limits`].
-//! - Back-pressure both ways: [`Mux::wants_bytes`] and [`Mux::pause`] for what comes, [`Mux::writable`] and [`Event::Writable`] for what goes.
+//! - Back-pressure both ways: [`Mux::wants_bytes`] and [`Mux::pause`] for what comes,
+//!   [`Mux::writable`] and [`Event::Writable`] for what goes.
 //! - A big blob does not hold up small messages, nor the other way round.
 //!
 //! # Example

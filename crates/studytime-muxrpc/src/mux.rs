@@ -15,22 +15,25 @@ use crate::outgoing::{Turns, Writing};
 use crate::packet::{CHUNK, Decoder};
 use crate::stream::{Class, Frame, Inbound, Stream, StreamId};
 
-/// One side of a muxrpc connection: calls, streams and replies, over bytes that somebody else moves.
+/// One side of a muxrpc connection: calls, streams and replies, over bytes that somebody else
+/// moves.
 ///
-/// There is no socket, clock or task in here. Both sides are alike; it does not matter who dialled. The methods come in
-/// three families:
+/// There is no socket, clock or task in here. Both sides are alike; it does not matter who dialled.
+/// The methods come in three families:
 ///
-/// - **`handle_*`**: what came from outside: [`handle_bytes`](Self::handle_bytes) in pieces of any size,
-///   [`handle_close`](Self::handle_close) when the connection is gone.
-/// - **What the application wants**: [`call`](Self::call), [`send`](Self::send), [`reply`](Self::reply), [`end`](Self::end),
-///   [`fail`](Self::fail), [`refuse`](Self::refuse), [`pause`](Self::pause), [`goodbye`](Self::goodbye).
+/// - **`handle_*`**: what came from outside: [`handle_bytes`](Self::handle_bytes) in pieces of any
+///   size, [`handle_close`](Self::handle_close) when the connection is gone.
+/// - **What the application wants**: [`call`](Self::call), [`send`](Self::send),
+///   [`reply`](Self::reply), [`end`](Self::end), [`fail`](Self::fail), [`refuse`](Self::refuse),
+///   [`pause`](Self::pause), [`goodbye`](Self::goodbye).
 /// - **`poll_*`**: what has to be done now: [`poll_event`](Self::poll_event) until `None`, then
 ///   [`poll_transmit`](Self::poll_transmit) until it writes nothing.
 ///
-/// A driver reads the socket while [`wants_bytes`](Self::wants_bytes) is true, hands the bytes over, polls events, writes what
-/// `poll_transmit` gives, and is done when [`is_finished`](Self::is_finished). It should go on writing while it does not
-/// read: two peers that each wait for the other to read first would wait for ever. It should ask for some 64 to
-/// 128 KiB at a time: what is already taken out cannot be overtaken by something urgent any more.
+/// A driver reads the socket while [`wants_bytes`](Self::wants_bytes) is true, hands the bytes
+/// over, polls events, writes what `poll_transmit` gives, and is done when
+/// [`is_finished`](Self::is_finished). It should go on writing while it does not read: two peers
+/// that each wait for the other to read first would wait for ever. It should ask for some 64 to 128
+/// KiB at a time: what is already taken out cannot be overtaken by something urgent any more.
 ///
 /// The protocol: <https://ssbc.github.io/scuttlebutt-protocol-guide/#rpc-protocol>.
 #[derive(Debug)]
@@ -95,7 +98,8 @@ impl Mux {
         }
     }
 
-    /// Calls a method of the peer. `args` has to serialize to a list; for no arguments pass [`NO_ARGS`](crate::NO_ARGS).
+    /// Calls a method of the peer. `args` has to serialize to a list; for no arguments pass
+    /// [`NO_ARGS`](crate::NO_ARGS).
     ///
     /// The answer is a [`Reply`](crate::Event::Reply) (async) or [`Data`](crate::Event::Data) up to
     /// [`Ended`](crate::Event::Ended); failures of all sorts are `Ended` with an error.
@@ -153,12 +157,12 @@ impl Mux {
         Ok(id)
     }
 
-    /// Sends one body on a stream this side feeds: a source or duplex we serve, a sink or duplex we called. Binary bodies
-    /// above 64 KiB go out as several packets.
+    /// Sends one body on a stream this side feeds: a source or duplex we serve, a sink or duplex we
+    /// called. Binary bodies above 64 KiB go out as several packets.
     ///
     /// # Errors
-    /// [`SendError`], and nothing is sent then. After [`SendError::Full`] an [`Event::Writable`](crate::Event::Writable)
-    /// follows, unless the stream ends before.
+    /// [`SendError`], and nothing is sent then. After [`SendError::Full`] an
+    /// [`Event::Writable`](crate::Event::Writable) follows, unless the stream ends before.
     pub fn send(&mut self, id: StreamId, body: Body) -> Result<(), SendError> {
         let stream = self.streams.get_mut(&id).ok_or(SendError::Ended)?;
         if !stream.sends(id) {
@@ -212,8 +216,8 @@ impl Mux {
     /// Answers an async call of the peer.
     ///
     /// # Errors
-    /// [`SendError`], never `Full`. Nothing is sent then and the call is still to be answered, except after
-    /// [`SendError::Ended`].
+    /// [`SendError`], never `Full`. Nothing is sent then and the call is still to be answered,
+    /// except after [`SendError::Ended`].
     pub fn reply(&mut self, id: StreamId, body: Body) -> Result<(), SendError> {
         let stream = self.streams.get_mut(&id).ok_or(SendError::Ended)?;
         if !stream.is_async() || id.is_ours() {
@@ -244,10 +248,11 @@ impl Mux {
         Ok(())
     }
 
-    /// Ends this side of a stream in good order, after what is queued. Does nothing if it has ended.
+    /// Ends this side of a stream in good order, after what is queued. Does nothing if it has
+    /// ended.
     ///
-    /// - A source we called, a sink we serve: we want no more. Data still under way is dropped; `Ended` follows when the peer
-    ///   has agreed.
+    /// - A source we called, a sink we serve: we want no more. Data still under way is dropped;
+    ///   `Ended` follows when the peer has agreed.
     /// - A duplex stream: we send no more, and go on receiving.
     /// - An async call of ours: the answer is no longer wanted. Nothing goes out, no event comes.
     /// - An async call of the peer: it is failed, for it needs an answer.
@@ -268,9 +273,11 @@ impl Mux {
         }
     }
 
-    /// Ends this side of a stream with an error, after what is queued; what the peer still sends is dropped. The text is for
-    /// people; quotes, backslashes and control characters in it are replaced and it is cut at 1 KiB, because some peers cannot
-    /// read others. Does nothing if our side has ended. An async call of ours is forgotten, as with [`end`](Self::end).
+    /// Ends this side of a stream with an error, after what is queued; what the peer still sends is
+    /// dropped. The text is for people; quotes, backslashes and control characters in it are
+    /// replaced and it is cut at 1 KiB, because some peers cannot read others. If our end has gone
+    /// out already, only the dropping happens. An async call of ours is forgotten, as with
+    /// [`end`](Self::end).
     pub fn fail(&mut self, id: StreamId, message: &str) {
         let Some(stream) = self.streams.get(&id) else {
             return;
@@ -319,8 +326,9 @@ impl Mux {
         false
     }
 
-    /// Holds back all events of a stream until [`resume`](Self::resume). They still count as unpolled, so a peer that sends
-    /// on and on makes [`wants_bytes`](Self::wants_bytes) false for the whole connection: muxrpc cannot stop one stream alone. Keep pauses short or
+    /// Holds back all events of a stream until [`resume`](Self::resume). They still count as
+    /// unpolled, so a peer that sends on and on makes [`wants_bytes`](Self::wants_bytes) false for
+    /// the whole connection: muxrpc cannot stop one stream alone. Keep pauses short or
     /// [`fail`](Self::fail) the stream.
     pub fn pause(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -338,9 +346,10 @@ impl Mux {
         }
     }
 
-    /// Ends the connection in good order. Open streams are ended: those we only receive from with a plain end, the others with
-    /// an error, so that nobody takes a part for the whole. After all that is queued comes the goodbye. The connection
-    /// may be closed when [`is_finished`](Self::is_finished), or when the peer takes too long over it.
+    /// Ends the connection in good order. Open streams are ended: those we only receive from with a
+    /// plain end, the others with an error, so that nobody takes a part for the whole. After all
+    /// that is queued comes the goodbye. The connection may be closed when
+    /// [`is_finished`](Self::is_finished), or when the peer takes too long over it.
     pub fn goodbye(&mut self) {
         if self.leaving || self.left {
             return;
@@ -365,8 +374,8 @@ impl Mux {
         self.streams.get(&id).map(|stream| stream.kind)
     }
 
-    /// Streams and async calls not over yet, ours and the peer's. One is over when both sides have ended it, our
-    /// end is written, and all its events are polled.
+    /// Streams and async calls not over yet, ours and the peer's. One is over when both sides have
+    /// ended it, our end is written, and all its events are polled.
     pub fn open_streams(&self) -> usize {
         self.streams.len()
     }

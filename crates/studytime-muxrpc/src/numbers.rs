@@ -2,8 +2,9 @@
 
 /// Tells the first packet of a new call from a late packet of an old one.
 ///
-/// Peers count up, but some hand out numbers on one thread and write on another, so a number may come a little late: those
-/// within `WINDOW` of the highest are remembered one by one, older ones count as used.
+/// Peers count up, but some hand out numbers on one thread and write on another, so a number may
+/// come a little late: those within `WINDOW` of the highest are remembered one by one, older ones
+/// count as used.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     highest: i32,

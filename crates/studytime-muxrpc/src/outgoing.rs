@@ -9,8 +9,8 @@ use crate::mux::Mux;
 use crate::packet::{GOODBYE, HEADER_LEN, Header};
 use crate::stream::{Class, Frame, StreamId};
 
-/// While bulk packets wait, one of them goes after this many bytes of control packets: a long history must not stop a
-/// video for good. With pieces of 64 KiB, bulk keeps a fifth of the line.
+/// While bulk packets wait, one of them goes after this many bytes of control packets: a long
+/// history must not stop a video for good. With pieces of 64 KiB, bulk keeps a fifth of the line.
 const CONTROL_BURST: usize = 256 << 10;
 
 /// Streams with something to send. Within a class each sends one packet in turn.
@@ -102,9 +102,11 @@ impl Writing {
 }
 
 impl Mux {
-    /// Writes what is to be sent, `max` bytes at most, and returns how many were written. Zero: nothing to send now.
+    /// Writes what is to be sent, `max` bytes at most, and returns how many were written. Zero:
+    /// nothing to send now.
     ///
-    /// Packets with JSON go before pieces of blobs, except that blobs keep a fifth of the line; streams of a class take turns.
+    /// Packets with JSON go before pieces of blobs, except that blobs keep a fifth of the line;
+    /// streams of a class take turns.
     pub fn poll_transmit(&mut self, out: &mut impl BufMut, max: usize) -> usize {
         let max = max.min(out.remaining_mut());
         let mut total = 0;
@@ -204,7 +206,8 @@ impl Mux {
         None
     }
 
-    /// Wakes those whose queues are half empty again, not sooner, lest they be woken for every packet.
+    /// Wakes those whose queues are half empty again, not sooner, lest they be woken for every
+    /// packet.
     fn wake_waiters(&mut self) {
         let half_stream = self.limits.stream_queue() / 2;
         let quarter_total = self.limits.total_queue() / 4;

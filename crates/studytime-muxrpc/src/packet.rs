@@ -44,8 +44,8 @@ impl Header {
         out
     }
 
-    /// `None` for a goodbye. JavaScript peers take every header without a body for one, whatever else it says, and the
-    /// bytes that follow such a header are not packets any more.
+    /// `None` for a goodbye. JavaScript peers take every header without a body for one, whatever
+    /// else it says, and the bytes that follow such a header are not packets any more.
     fn decode(bytes: [u8; HEADER_LEN]) -> Result<Option<Self>, MuxError> {
         let [flags, l0, l1, l2, l3, r0, r1, r2, r3] = bytes;
         let len = u32::from_be_bytes([l0, l1, l2, l3]);
@@ -119,8 +119,9 @@ impl Decoder {
         }
     }
 
-    /// Takes bytes off the front of `input` until a packet is complete (`None`: all taken, none complete). `wanted` is
-    /// asked once a header is known; the body of an unwanted packet is passed over without being stored.
+    /// Takes bytes off the front of `input` until a packet is complete (`None`: all taken, none
+    /// complete). `wanted` is asked once a header is known; the body of an unwanted packet is
+    /// passed over without being stored.
     pub(crate) fn next(
         &mut self,
         input: &mut &[u8],

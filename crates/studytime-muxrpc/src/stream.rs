@@ -16,13 +16,14 @@ pub(crate) const FRAME_COST: usize = 64;
 
 /// Names one call of one connection, ours or the peer's.
 ///
-/// Each side numbers its own calls from 1; what is written on the wire for a call of the peer is the negated number.
+/// Each side numbers its own calls from 1; what is written on the wire for a call of the peer is
+/// the negated number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(i32);
 
 impl StreamId {
-    /// The id under which we write, given the number in a packet that came in. There is none for `i32::MIN`, which no peer
-    /// can have opened or be answering.
+    /// The id under which we write, given the number in a packet that came in. There is none for
+    /// `i32::MIN`, which no peer can have opened or be answering.
     pub(crate) fn of_incoming(request: i32) -> Option<Self> {
         request
             .checked_neg()
@@ -150,7 +151,8 @@ impl Stream {
             scheduled: false,
             class: Class::Control,
             waiting: false,
-            // An async call has one packet each way, so its caller has nothing to send and its callee nothing to receive.
+            // An async call has one packet each way, so its caller has nothing to send and its
+            // callee nothing to receive.
             local_end: is_async && ours,
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -190,8 +192,8 @@ impl Stream {
         !self.remote_end && (end || self.is_async() || (self.receives(id) && !self.deaf))
     }
 
-    /// After the peer's clean end, whether what this side still has to say is worth waiting for. Otherwise the answering
-    /// end is automatic.
+    /// After the peer's clean end, whether what this side still has to say is worth waiting for.
+    /// Otherwise the answering end is automatic.
     pub(crate) fn stays_half_open(&self, id: StreamId) -> bool {
         match self.kind {
             CallKind::Duplex => true,

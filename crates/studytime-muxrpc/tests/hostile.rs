@@ -185,7 +185,8 @@ fn an_answer_ahead_of_its_call_does_no_harm() {
     assert_eq!(mux.open_streams(), 0);
 }
 
-/// Feeds bytes as a driver does that heeds `wants_bytes` and polls now and then, and checks the books.
+/// Feeds bytes as a driver does that heeds `wants_bytes` and polls now and then, and checks the
+/// books.
 fn feed(bytes: &[u8], seed: u64) {
     const BUDGET: usize = 10_000;
     const PIECE: usize = 512;

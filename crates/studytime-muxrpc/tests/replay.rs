@@ -1,4 +1,5 @@
-//! Conversations in the shape JavaScript peers hold them: `<` is what they write, `>` what we have to answer with.
+//! Conversations in the shape JavaScript peers hold them: `<` is what they write, `>` what we have
+//! to answer with.
 
 #![allow(clippy::unwrap_used)]
 
@@ -67,7 +68,8 @@ impl Node {
     }
 }
 
-/// Plays the lines `<flags request body` and `>flags request body`; bytes arrive in pieces of `step`.
+/// Plays the lines `<flags request body` and `>flags request body`; bytes arrive in pieces of
+/// `step`.
 fn play(mux: &mut Mux, node: &mut Node, script: &str, step: usize) {
     let mut sent = packets(mux);
     for line in script

@@ -1,5 +1,6 @@
-//! Two connections back to back, doing random things to each other. Whatever they do: nothing is lost that was wanted, nothing
-//! is invented, the order is kept, and in the end every stream is closed on both sides.
+//! Two connections back to back, doing random things to each other. Whatever they do: nothing is
+//! lost that was wanted, nothing is invented, the order is kept, and in the end every stream is
+//! closed on both sides.
 
 #![allow(clippy::unwrap_used)]
 
@@ -129,7 +130,7 @@ impl Side {
         let sends = self.sends(id);
         let story = self.stories.get_mut(&id).unwrap();
         let is_async = story.kind == Some(CallKind::Async);
-        let only_receives = !sends && !(is_async && !id.is_ours());
+        let only_receives = !sends && (!is_async || id.is_ours());
         if dice.below(3) == 0 {
             let text = format!("reason {}", dice.below(1000));
             self.mux.fail(id, &text);
