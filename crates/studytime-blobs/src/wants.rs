@@ -1,5 +1,70 @@
-//! Which blobs are wanted, by whom, and who is asked for which.
+//! Which blobs are wanted, who has them, and who is asked for which.
+//!
+//! One [`Wants`] serves a whole node: it knows every connected peer, so that a
+//! blob is fetched once, from the best of those who have it, and passed on to
+//! those who wait for it. It is sans-io: events and `now` (milliseconds since
+//! 1970) go in by `handle_*` and the commands, what is to be done comes out of
+//! [`Wants::poll_output`], and [`Wants::poll_timeout`] says when to call
+//! [`Wants::handle_timeout`].
+//!
+//! # The protocol, and what we make of it
+//!
+//! Each side calls the other's `blobs.createWants`; the answer is a stream of
+//! frames `{blob: number}`, negative for a want (−1 mine, −2 of a peer of mine …),
+//! positive for "I have it", with its size. A want cannot be taken back, so what is
+//! announced is bounded: per peer, by rank, and for segments of large files
+//! strictly (see [`BlobKind::Segment`]): ordinary peers pass wants on and store what
+//! they find, and a video must not fill the disks of strangers.
+//!
+//! - **Wants** have a [`Rank`]; fetches are started in that order over all
+//!   peers, a few per peer at a time. A blob is never fetched twice at once.
+//! - **Failures** move a blob to the next peer that has it: refused, broken
+//!   off, silent too long, wrong bytes. Who sends wrong bytes repeatedly is not asked any more.
+//! - **Sympathy**: wants of others are looked for under quotas and for a limited time.
+//! - **Pushes**: a blob we *have* is announced as wanted until
+//!   enough distinct peers report it; that is how media reaches peers that
+//!   nobody near asks.
+//!
+//! # The driver's part
+//!
+//! 1. [`connect`](Wants::connect) for each connection; call the peer's
+//!    `createWants` and give every frame to [`handle_frame`](Wants::handle_frame);
+//!    when the peer calls ours, [`opened`](Wants::opened).
+//! 2. After each call drain [`poll_output`](Wants::poll_output) and do what it says.
+//! 3. Feed [`Fetch`](Output::Fetch)es through a [`Download`](crate::transfer::Download):
+//!    [`handle_bytes`](Wants::handle_bytes) as pieces come, then
+//!    [`handle_stored`](Wants::handle_stored) or [`handle_failed`](Wants::handle_failed).
+//!    Call `handle_stored` for blobs that came any other way, too.
+//!
+//! ```
+//! use studytime_blobs::wants::*;
+//! use studytime_blobs::wire::{Note, WantFrame};
+//! use studytime_schema::{BlobId, FeedId};
+//!
+//! let mut wants = Wants::new(WantsConfig::default());
+//! let peer = PeerId { feed: FeedId::from_bytes([1; 32]), connection: 1 };
+//! wants.connect(peer, PeerKind::StudyTime, 0);
+//! wants.opened(peer, 0);
+//! let poster = BlobId::of(b"a poster");
+//! wants.want(OwnerId(1), poster, WantSpec::whole(Priority::Opened, 0), 0);
+//! let Some(Output::SendWants { frame, .. }) = wants.poll_output(0) else { panic!() };
+//! assert_eq!(frame.notes, [(poster, Note::Want { hops: 1 })]);
+//!
+//! // The peer answers that it has it.
+//! wants.handle_frame(peer, &WantFrame { notes: vec![(poster, Note::Has { size: 8 })] }, 5);
+//! let Some(Output::Fetch { blob, .. }) = wants.poll_output(5) else { panic!() };
+//! assert_eq!(blob, poster);
+//! wants.handle_stored(poster, 8, Some(peer), 9);
+//! assert_eq!(wants.poll_output(9), Some(Output::Got { blob: poster, size: 8 }));
+//! assert_eq!(wants.poll_output(9), None);
+//! ```
 
+mod announce;
+mod fetch;
+mod incoming;
+mod peer;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use types::{
@@ -7,66 +72,435 @@ pub use types::{
     WantSpec, Wanted, WantsConfig,
 };
 
-use crate::wire::WantFrame;
-use std::collections::VecDeque;
-use studytime_schema::BlobId;
+use crate::store::PushScope;
+use peer::Peer;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use studytime_schema::{BlobId, FeedId};
 
-/// The want protocol for all peers of a node. Sans-io.
+/// Blobs that came in lately and are remembered, so that a want that crosses
+/// their arrival is answered at once.
+const RECENT: usize = 1_024;
+
+/// The wants of a node. See the [module page](self).
 #[derive(Debug, Default)]
 pub struct Wants {
+    config: WantsConfig,
+    peers: BTreeMap<PeerId, Peer>,
+    wants: HashMap<BlobId, Want>,
+    /// Every want, the most urgent first.
+    ranked: BTreeSet<(Rank, BlobId)>,
+    owners: HashMap<OwnerId, HashSet<BlobId>>,
+    /// Wants with an owner.
+    owned: usize,
+    /// Wants taken up for others.
+    sympathies: usize,
+    pushes: BTreeMap<BlobId, Pushing>,
+    /// Blobs that are being looked up, and who wants them at which distance.
+    asked: HashMap<BlobId, BTreeMap<PeerId, u8>>,
+    lookups: VecDeque<BlobId>,
+    recent: Recent,
+    offences: HashMap<FeedId, Offence>,
+    in_flight: usize,
+    paused_until: u64,
+    /// When strangers are to be considered for segments next.
+    strangers_at: Option<u64>,
+    /// When they were considered last.
+    strangers_seen: u64,
+    /// Some segment was held back because strangers had no room for it.
+    strangers_full: bool,
+    timers: BTreeSet<(u64, Timer)>,
+    /// Peers that something is to be said to.
+    talk: BTreeSet<PeerId>,
+    dirty: bool,
     out: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+struct Want {
+    owners: BTreeMap<OwnerId, WantSpec>,
+    sympathy: Option<Sympathy>,
+    /// The best of what the owners say.
+    spec: WantSpec,
+    since: u64,
+    flight: Option<Flight>,
+    /// Who has it, and the size each reports.
+    holders: BTreeMap<PeerId, u64>,
+    /// Mirrors are not asked before this.
+    mirrors_after: u64,
+}
+
+/// On whose behalf a blob is wanted that nobody here wants.
+#[derive(Debug, Clone, Copy)]
+struct Sympathy {
+    from: PeerId,
+    /// Until when.
+    until: u64,
+    /// Our distance: one more than theirs.
+    hops: u8,
+    /// Passed on to StudyTime peers and seeders only: it may be a segment.
+    friends_only: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    source: Source,
+    started: u64,
+    last_byte: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Peer(PeerId),
+    Mirror,
+}
+
+#[derive(Debug)]
+struct Pushing {
+    size: u64,
+    scope: PushScope,
+    seen: BTreeSet<FeedId>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Offence {
+    times: u32,
+    until: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A peer that failed may be asked again.
+    Retry(PeerId, BlobId),
+    /// A want of others has been looked for long enough.
+    Sympathy(BlobId),
+    /// A peer gets further pushes.
+    Push(PeerId),
+    /// Our store may have recovered.
+    Resume,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    sizes: HashMap<BlobId, u64>,
+    order: VecDeque<BlobId>,
+}
+
+impl Recent {
+    fn insert(&mut self, blob: BlobId, size: u64) {
+        if self.sizes.insert(blob, size).is_none() {
+            self.order.push_back(blob);
+        }
+        while self.order.len() > RECENT {
+            if let Some(old) = self.order.pop_front() {
+                self.sizes.remove(&old);
+            }
+        }
+    }
+
+    fn remove(&mut self, blob: &BlobId) {
+        if self.sizes.remove(blob).is_some() {
+            self.order.retain(|id| id != blob);
+        }
+    }
+}
+
+/// Counts, for a status page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WantsStats {
+    /// Blobs that somebody here wants.
+    pub wanted: usize,
+    /// Blobs that are looked for on behalf of others.
+    pub sympathy: usize,
+    /// Fetches under way, mirrors included.
+    pub in_flight: usize,
+    /// Pushes that are not done.
+    pub pushes: usize,
 }
 
 impl Wants {
     /// No peers, no wants.
-    pub fn new(_config: WantsConfig) -> Self {
-        Self::default()
+    pub fn new(config: WantsConfig) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
     }
-    /// A peer is connected.
-    pub fn connect(&mut self, _peer: PeerId, _kind: PeerKind, _now: u64) {}
-    /// What kind of program a peer is became known.
-    pub fn set_kind(&mut self, _peer: PeerId, _kind: PeerKind, _now: u64) {}
-    /// The peer opened `createWants` on us: frames may be sent to it.
-    pub fn opened(&mut self, _peer: PeerId, _now: u64) {}
-    /// The connection is gone.
-    pub fn disconnect(&mut self, _peer: PeerId, _now: u64) {}
-    /// Wants a blob that is not in the store.
-    pub fn want(&mut self, _owner: OwnerId, _id: BlobId, _spec: WantSpec, _now: u64) -> Wanted {
+
+    /// Counts, for a status page.
+    pub fn stats(&self) -> WantsStats {
+        WantsStats {
+            wanted: self.owned,
+            sympathy: self.sympathies,
+            in_flight: self.in_flight,
+            pushes: self.pushes.len(),
+        }
+    }
+
+    /// True when somebody here wants the blob.
+    pub fn is_wanted(&self, blob: &BlobId) -> bool {
+        self.wants.get(blob).is_some_and(|w| !w.owners.is_empty())
+    }
+
+    /// Who is known to have a blob that is wanted, for people.
+    pub fn holders(&self, blob: &BlobId) -> impl Iterator<Item = PeerId> + '_ {
+        let want = self.wants.get(blob).into_iter();
+        want.flat_map(|w| w.holders.keys().copied())
+    }
+
+    /// Changes over how many hops wants of others are passed on (see
+    /// [`WantsConfig::sympathy`]); 0 when there is no room for blobs of others.
+    pub fn set_sympathy(&mut self, hops: u8) {
+        self.config.sympathy = hops;
+    }
+
+    /// Wants a blob that is not in the store; look there first. Calling it
+    /// again changes the rank that this owner gives it.
+    pub fn want(&mut self, owner: OwnerId, blob: BlobId, spec: WantSpec, now: u64) -> Wanted {
+        let here = match blob == BlobId::EMPTY {
+            true => Some(0),
+            false => self.recent.sizes.get(&blob).copied(),
+        };
+        if let Some(size) = here {
+            self.out.push_back(Output::Got { blob, size });
+            return Wanted::Here;
+        }
+        if !self.is_wanted(&blob) {
+            if self.owned >= self.config.max_wants {
+                return Wanted::TooMany;
+            }
+            self.owned += 1;
+        }
+        let want = self.wants.entry(blob).or_insert_with(|| Want::new(spec, now));
+        want.owners.insert(owner, spec);
+        self.owners.entry(owner).or_default().insert(blob);
+        self.refresh(&blob, now);
         Wanted::Yes
     }
-    /// An owner no longer wants a blob.
-    pub fn release(&mut self, _owner: OwnerId, _id: &BlobId, _now: u64) {}
-    /// An owner wants exactly these blobs from now on (none: it is gone).
-    pub fn replace(&mut self, _owner: OwnerId, _list: &[(BlobId, WantSpec)], _now: u64) {}
-    /// A blob we have is to be pushed until enough peers report it.
-    pub fn push(&mut self, _push: PushSpec, _now: u64) {}
-    /// A push is withdrawn.
-    pub fn unpush(&mut self, _id: &BlobId) {}
-    /// A frame came on our `createWants` call to the peer.
-    pub fn handle_frame(&mut self, _peer: PeerId, _frame: &WantFrame, _now: u64) {}
-    /// Answer to `Output::NeedHave`: the sizes of blobs, `None` when not here.
-    pub fn handle_have(&mut self, _have: &[(BlobId, Option<u64>)], _now: u64) {}
-    /// Bytes of a fetch came.
-    pub fn handle_bytes(&mut self, _peer: PeerId, _blob: &BlobId, _now: u64) {}
-    /// A blob is in the store, wherever it came from.
-    pub fn handle_stored(&mut self, _blob: BlobId, _size: u64, _now: u64) {}
-    /// A fetch failed.
-    pub fn handle_failed(&mut self, _peer: PeerId, _blob: &BlobId, _why: FetchFailure, _now: u64) {}
-    /// Wants that no peer can serve, for the mirrors; they count as in flight
-    /// until `handle_stored` or `mirror_failed`.
-    pub fn take_for_mirrors(&mut self, _limit: usize, _after: u64, _now: u64) -> Vec<(BlobId, u64)> {
-        Vec::new()
+
+    /// An owner no longer wants a blob. Nothing can be taken back on the wire,
+    /// but no fetch is started any more and one under way is cancelled.
+    pub fn release(&mut self, owner: OwnerId, blob: &BlobId, now: u64) {
+        if let Some(owned) = self.owners.get_mut(&owner) {
+            owned.remove(blob);
+            if owned.is_empty() {
+                self.owners.remove(&owner);
+            }
+        }
+        let Some(want) = self.wants.get_mut(blob) else {
+            return;
+        };
+        if want.owners.remove(&owner).is_none() {
+            return;
+        }
+        if want.owners.is_empty() {
+            self.owned -= 1;
+        }
+        self.refresh(blob, now);
     }
-    /// No mirror had it.
-    pub fn mirror_failed(&mut self, _blob: &BlobId, _now: u64) {}
-    /// What is to be done next.
-    pub fn poll_output(&mut self, _now: u64) -> Option<Output> {
-        self.out.pop_front()
+
+    /// An owner wants exactly these blobs from now on; none to be forgotten.
+    pub fn replace(&mut self, owner: OwnerId, list: &[(BlobId, WantSpec)], now: u64) {
+        let kept: HashSet<BlobId> = list.iter().map(|(id, _)| *id).collect();
+        let before = self.owners.get(&owner).into_iter().flatten();
+        let mut gone: Vec<BlobId> = before.filter(|id| !kept.contains(id)).copied().collect();
+        gone.sort_unstable();
+        for blob in gone {
+            self.release(owner, &blob, now);
+        }
+        for (blob, spec) in list {
+            self.want(owner, *blob, *spec, now);
+        }
     }
-    /// When `handle_timeout` is to be called, in milliseconds since 1970.
+
+    /// A blob is in the store, wherever it came from; `from` is the peer whose
+    /// fetch brought it.
+    pub fn handle_stored(&mut self, blob: BlobId, size: u64, from: Option<PeerId>, now: u64) {
+        self.recent.insert(blob, size);
+        if let Some(peer) = from.and_then(|p| self.peers.get_mut(&p)) {
+            peer.slow = false;
+            peer.last_byte = peer.last_byte.max(now);
+        }
+        self.tell_waiting(&blob, size, now);
+        if let Some(want) = self.wants.get(&blob) {
+            if !want.owners.is_empty() {
+                self.out.push_back(Output::Got { blob, size });
+            }
+            if let Some(Flight { source: Source::Peer(peer), .. }) = want.flight
+                && from != Some(peer)
+            {
+                self.out.push_back(Output::CancelFetch { peer, blob });
+            }
+            self.drop_want(&blob);
+        }
+        for peer in self.peers.values_mut() {
+            peer.unannounce(&blob);
+            peer.denied.remove(&blob);
+        }
+        self.refill(now);
+    }
+
+    /// A blob was deleted from the store: it may be wanted again, and is no
+    /// longer pushed.
+    pub fn handle_deleted(&mut self, blob: &BlobId) {
+        self.recent.remove(blob);
+        self.unpush(blob);
+    }
+
+    /// Brings a want in line with its owners: rank, kind, or that it is over.
+    fn refresh(&mut self, blob: &BlobId, now: u64) {
+        let Some(want) = self.wants.get_mut(blob) else {
+            return;
+        };
+        let before = (want.spec.rank, *blob);
+        let Some(spec) = want.effective() else {
+            if let Some(Flight { source: Source::Peer(peer), .. }) = want.flight {
+                self.out.push_back(Output::CancelFetch { peer, blob: *blob });
+            }
+            self.drop_want(blob);
+            for peer in self.peers.values_mut() {
+                peer.close(blob);
+            }
+            self.refill(now);
+            return;
+        };
+        want.spec = spec;
+        let after = (spec.rank, *blob);
+        if before != after {
+            self.ranked.remove(&before);
+            for holder in want.holders.keys() {
+                if let Some(peer) = self.peers.get_mut(holder)
+                    && peer.ready.remove(&before)
+                {
+                    peer.ready.insert(after);
+                }
+            }
+        }
+        self.ranked.insert(after);
+        self.offer_to_all(blob, now);
+        self.hurry(blob, now);
+        self.dirty = true;
+    }
+
+    /// Forgets a want and everything that hangs on it, but what was announced.
+    fn drop_want(&mut self, blob: &BlobId) {
+        let Some(want) = self.wants.remove(blob) else {
+            return;
+        };
+        self.dirty = true;
+        self.ranked.remove(&(want.spec.rank, *blob));
+        for peer in want.holders.keys() {
+            if let Some(peer) = self.peers.get_mut(peer) {
+                peer.ready.remove(&(want.spec.rank, *blob));
+            }
+        }
+        if let Some(flight) = want.flight {
+            self.in_flight -= 1;
+            if let Source::Peer(peer) = flight.source
+                && let Some(peer) = self.peers.get_mut(&peer)
+            {
+                peer.flights.remove(blob);
+            }
+        }
+        for owner in want.owners.keys() {
+            if let Some(owned) = self.owners.get_mut(owner) {
+                owned.remove(blob);
+                if owned.is_empty() {
+                    self.owners.remove(owner);
+                }
+            }
+        }
+        if !want.owners.is_empty() {
+            self.owned -= 1;
+        }
+        if let Some(sympathy) = want.sympathy {
+            self.end_sympathy(&sympathy);
+        }
+    }
+
+    fn end_sympathy(&mut self, sympathy: &Sympathy) {
+        self.sympathies -= 1;
+        if let Some(peer) = self.peers.get_mut(&sympathy.from) {
+            peer.sympathies = peer.sympathies.saturating_sub(1);
+        }
+    }
+
+    /// The next thing to do, or `None` until something else happens.
+    pub fn poll_output(&mut self, now: u64) -> Option<Output> {
+        if let Some(output) = self.out.pop_front() {
+            return Some(output);
+        }
+        if !self.lookups.is_empty() {
+            let count = self.lookups.len().min(incoming::LOOKUPS);
+            let blobs = self.lookups.drain(..count).collect();
+            return Some(Output::NeedHave { blobs });
+        }
+        if std::mem::take(&mut self.dirty) {
+            self.schedule(now);
+            if let Some(output) = self.out.pop_front() {
+                return Some(output);
+            }
+        }
+        self.next_frame()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, in
+    /// milliseconds since 1970.
     pub fn poll_timeout(&self) -> Option<u64> {
-        None
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let times = [timer, self.strangers_at, self.next_stall()];
+        times.into_iter().flatten().min()
     }
+
     /// Time has passed.
-    pub fn handle_timeout(&mut self, _now: u64) {}
+    pub fn handle_timeout(&mut self, now: u64) {
+        while let Some((_, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            match timer {
+                Timer::Retry(peer, blob) => self.retry(peer, &blob, now),
+                Timer::Sympathy(blob) => self.expire_sympathy(&blob, now),
+                Timer::Push(peer) => self.reopen_pushes(peer, now),
+                Timer::Resume => self.dirty = true,
+            }
+        }
+        self.move_stalled(now);
+        if self.strangers_at.is_some_and(|at| at <= now) {
+            self.consider_strangers(now);
+        }
+    }
+}
+
+impl Want {
+    fn new(spec: WantSpec, now: u64) -> Self {
+        Self {
+            owners: BTreeMap::new(),
+            sympathy: None,
+            spec,
+            since: now,
+            flight: None,
+            holders: BTreeMap::new(),
+            mirrors_after: 0,
+        }
+    }
+
+    /// What all who want it add up to; `None` when nobody does.
+    fn effective(&self) -> Option<WantSpec> {
+        let mut specs = self.owners.values().copied();
+        let Some(first) = specs.next() else {
+            // Of no owner's choosing: last, and of any size.
+            return self.sympathy.map(|_| WantSpec::whole(Priority::Sympathy, self.since));
+        };
+        Some(specs.fold(first, |a, b| WantSpec {
+            rank: a.rank.min(b.rank),
+            kind: a.kind.max(b.kind),
+            max: a.max.max(b.max),
+        }))
+    }
+
+    /// The distance at which it is announced.
+    fn hops(&self) -> u8 {
+        match self.sympathy {
+            Some(sympathy) if self.owners.is_empty() => sympathy.hops,
+            _ => 1,
+        }
+    }
 }
