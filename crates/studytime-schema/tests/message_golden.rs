@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use studytime_schema::{
-    ChainError, FeedId, HmacKey, Keypair, Message, MessageId, NetworkKey, Tip, VerifyError, chain,
-    private, verify_detached,
+    ChainError, FeedId, HmacKey, Keypair, Message, MessageId, NetworkKey, Tip, VerifyError,
+    VerifyingKey, chain, private, verify_detached,
 };
 
 const A: &str = "@iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=.ed25519";
@@ -254,12 +254,39 @@ fn strict_where_verifiers_differ() {
     let mut forged = [0u8; 64]; // R = identity, S = 0: verifies for small-order keys if not strict
     forged[0] = 1;
     for key in [identity, odd_identity, beyond_p, [0; 32]] {
-        assert!(!verify_detached(
-            &FeedId::from_bytes(key),
-            b"anything",
-            &forged
-        ));
+        let id = FeedId::from_bytes(key);
+        assert!(!verify_detached(&id, b"anything", &forged));
+        assert!(VerifyingKey::new(id).is_err());
     }
+    // Every spelling of a number at or above p has another below it.
+    let mut below = 0;
+    for low in 0..=0x12 {
+        let mut small = [0; 32];
+        small[0] = low;
+        below += usize::from(VerifyingKey::new(FeedId::from_bytes(small)).is_ok());
+        let mut same = [0xff; 32];
+        same[0] = 0xed + low;
+        same[31] = 0x7f;
+        assert!(
+            VerifyingKey::new(FeedId::from_bytes(same)).is_err(),
+            "{low}"
+        );
+    }
+    assert!(
+        below > 4,
+        "some of these points are keys in their own spelling"
+    );
+
+    // R = identity, and S the matching multiple of A's secret: the equation
+    // holds, and only the strict rule refuses it.
+    let mut small_r = [0u8; 64];
+    small_r[0] = 1;
+    small_r[32..].copy_from_slice(&[
+        0xfb, 0xa9, 0x7e, 0xf6, 0xbd, 0x87, 0xc3, 0x0e, 0xbd, 0x9e, 0x29, 0xcb, 0x03, 0x28, 0xf7,
+        0x42, 0x33, 0xb4, 0x41, 0x2b, 0x33, 0xd8, 0x7c, 0x48, 0x21, 0x4d, 0x10, 0x99, 0x67, 0xca,
+        0x62, 0x09,
+    ]);
+    assert!(!verify_detached(&a().id(), b"text", &small_r));
     // S + L is the same scalar in another spelling.
     let order: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,

@@ -127,8 +127,7 @@ impl<'a> Envelope<'a> {
         let hash = if self.signed.is_ascii() {
             Sha256::digest(self.signed.as_bytes())
         } else {
-            let low: Vec<u8> = self.signed.encode_utf16().map(|unit| unit as u8).collect();
-            Sha256::digest(&low)
+            Sha256::digest(low_bytes(&self.signed))
         };
         MessageId::from_bytes(hash.into())
     }
@@ -170,6 +169,23 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// The low byte of each UTF-16 unit.
+fn low_bytes(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| !b.is_ascii()) {
+        let (ascii, other) = rest.split_at(at);
+        out.extend_from_slice(ascii.as_bytes());
+        let mut chars = other.chars();
+        if let Some(c) = chars.next() {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|&unit| unit as u8));
+        }
+        rest = chars.as_str();
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
 /// The inside of a JSON string that needs no escapes.
 fn plain_string(json: &str) -> Option<&str> {
     json.strip_prefix('"')?.strip_suffix('"')
@@ -180,9 +196,6 @@ fn plain_string(json: &str) -> Option<&str> {
 /// second id, as the signature's text is hashed but not signed.
 fn decode_signature(text: &str) -> Option<[u8; 64]> {
     let base = text.strip_suffix(SIGNATURE_SUFFIX)?;
-    if base.len() != 88 {
-        return None;
-    }
     // The decoder asks for room for a whole last group.
     let mut out = [0u8; 66];
     match STANDARD.decode_slice(base, &mut out) {
@@ -267,4 +280,18 @@ fn has_escape_or_char(text: &str, wanted: &str) -> bool {
 fn is_canonical_base64(text: &str) -> bool {
     // Validates without keeping: at most 8192 characters get here.
     STANDARD.decode(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn low_bytes_are_those_of_every_unit(text in "[a-z\u{e9}\u{2603}\u{1f600}\n]{0,40}|\\PC{0,40}") {
+            let expected: Vec<u8> = text.encode_utf16().map(|unit| unit as u8).collect();
+            prop_assert_eq!(low_bytes(&text), expected);
+        }
+    }
 }

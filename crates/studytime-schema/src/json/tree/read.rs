@@ -221,9 +221,6 @@ impl Reader<'_> {
         if number.is_infinite() {
             return Ok(Node::Infinite(number < 0.0));
         }
-        if number == 0.0 {
-            return Ok(self.scalar("0")); // -0 too
-        }
         Ok(self.scalar(ryu_js::Buffer::new().format_finite(number)))
     }
 
