@@ -46,8 +46,6 @@ pub fn merge_course(
     if own_deprecates && !listed_deprecated {
         deprecators.rotate_right(1);
     }
-    let fields = |s: &Listing| s.fields().clone();
-
     Some(CourseRecord {
         feed_id,
         name: sources
@@ -57,28 +55,28 @@ pub fn merge_course(
             .to_owned(),
         description: text.and_then(|f| f.description.value().cloned()),
         description_blob: text.and_then(|f| f.description_blob.value().copied()),
-        image: first(&sources, |s| fields(s).image),
-        keywords: first(&sources, |s| fields(s).keywords).unwrap_or_default(),
-        language: first(&sources, |s| fields(s).language),
-        level: first(&sources, |s| fields(s).level),
-        duration_minutes: first(&sources, |s| fields(s).duration_minutes),
-        provider: first(&sources, |s| fields(s).provider),
-        license: first(&sources, |s| fields(s).license),
-        source_url: first(&sources, |s| fields(s).source_url),
-        prerequisites: first(&sources, |s| fields(s).prerequisites).unwrap_or_default(),
+        image: first(&sources, |s| &s.fields().image),
+        keywords: first(&sources, |s| &s.fields().keywords).unwrap_or_default(),
+        language: first(&sources, |s| &s.fields().language),
+        level: first(&sources, |s| &s.fields().level),
+        duration_minutes: first(&sources, |s| &s.fields().duration_minutes),
+        provider: first(&sources, |s| &s.fields().provider),
+        license: first(&sources, |s| &s.fields().license),
+        source_url: first(&sources, |s| &s.fields().source_url),
+        prerequisites: first(&sources, |s| &s.fields().prerequisites).unwrap_or_default(),
         deprecated: own_deprecates || listed_deprecated,
-        successor: first(&deprecators, |s| s.successor().clone()),
-        deprecation_reason: first(&deprecators, |s| s.deprecation_reason().clone()),
+        successor: first(&deprecators, Listing::successor),
+        deprecation_reason: first(&deprecators, Listing::deprecation_reason),
         listed_by,
     })
 }
 
-fn first<T>(sources: &[&Listing], get: impl Fn(&Listing) -> Patch<T>) -> Option<T> {
-    sources
-        .iter()
-        .map(|s| get(s))
-        .find(Patch::is_said)
-        .and_then(Patch::into_value)
+fn first<'a, T: Clone + 'a>(
+    sources: &[&'a Listing],
+    get: impl Fn(&'a Listing) -> &'a Patch<T>,
+) -> Option<T> {
+    let mut said = sources.iter().map(|s| get(s)).filter(|p| p.is_said());
+    said.next().and_then(Patch::value).cloned()
 }
 
 /// The courses that take the place of a deprecated one: its successor, that

@@ -91,7 +91,7 @@ impl Step {
     ///
     /// # Errors
     /// [`Ignored`] when its content is unusable.
-    pub fn read<'a>(input: impl Into<Input<'a>>) -> Result<Option<Self>, Ignored> {
+    pub fn read<'a>(input: impl Into<Input<'a>>) -> Result<Option<Self>, Box<Ignored>> {
         let input = input.into();
         let Some(content) = input.content else {
             return Ok(None);
@@ -106,12 +106,12 @@ impl Step {
                 content: parsed.content,
                 dropped: parsed.dropped,
             })),
-            Err(error) => Err(Ignored {
+            Err(error) => Err(Box::new(Ignored {
                 feed: input.feed,
                 sequence: input.sequence,
                 id: input.id,
                 reason: error.into(),
-            }),
+            })),
         }
     }
 
@@ -209,6 +209,6 @@ pub(super) fn apply_input<'a>(
             }
             None => Vec::new(),
         },
-        Err(ignored) => vec![ignored],
+        Err(ignored) => vec![*ignored],
     }
 }
