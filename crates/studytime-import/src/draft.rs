@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use studytime_schema::content::{LessonContentType, Level, Question};
 
@@ -99,6 +100,8 @@ pub struct LinkDraft {
     pub file: FileDraft,
     /// Shown in the text (a picture), not only linked.
     pub picture: bool,
+    /// Stands in HTML, where the id's `&` is written `&amp;`.
+    pub html: bool,
 }
 
 /// A file of the folder.
@@ -203,7 +206,8 @@ pub struct Totals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Blobs they become, at most: files under 5 MiB, segments and manifests.
+    /// Blobs the files become: those under 5 MiB as they are, others as
+    /// segments and a manifest. Long texts add to them at publication.
     pub blobs: u64,
     /// Lessons.
     pub lessons: u64,
@@ -229,6 +233,42 @@ impl CourseDraft {
     pub fn outline_lines(&self) -> Vec<String> {
         crate::outline::lines(self)
     }
+}
+
+impl CourseDraft {
+    /// Bytes of the files that are stored as they are, each counted once.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        stored_files(&self.lessons, self.image.as_ref())
+            .values()
+            .fold(0, |sum, size| sum.saturating_add(*size))
+    }
+}
+
+/// The files that become blobs, each once, with their sizes.
+pub(crate) fn stored_files<'a>(
+    lessons: &'a [LessonDraft],
+    image: Option<&'a FileDraft>,
+) -> BTreeMap<&'a str, u64> {
+    let mut all = BTreeMap::new();
+    let mut add = |file: &'a FileDraft| {
+        all.insert(file.path.as_str(), file.size);
+    };
+    image.into_iter().for_each(&mut add);
+    for lesson in lessons {
+        for video in &lesson.videos {
+            video.sources.iter().map(|s| &s.file).for_each(&mut add);
+            video.poster.iter().for_each(&mut add);
+        }
+        lesson.attachments.iter().for_each(&mut add);
+        let links = lesson.body.iter().flat_map(|b| &b.links);
+        links.map(|l| &l.file).for_each(&mut add);
+    }
+    let tracks = lessons
+        .iter()
+        .flat_map(|l| &l.videos)
+        .flat_map(|v| &v.captions);
+    all.extend(tracks.map(|c| (c.path.as_str(), c.size)));
+    all
 }
 
 impl fmt::Display for CourseDraft {

@@ -1,9 +1,15 @@
 //! The way in: open a folder, look at the draft, publish it.
 
+use crate::assemble::assemble;
+use crate::changes::{self, Changes};
 use crate::draft::{CourseDraft, Layout};
 use crate::error::{OpenError, PublishError};
-use crate::sink::Sink;
+use crate::messages::{self, Ready};
+use crate::reader::Reader;
+use crate::sink::{Progress, Sink, Stage};
 use crate::source::Source;
+use crate::store::{Handles, Store};
+use crate::tree::Tree;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -46,14 +52,33 @@ pub struct Reading<'a> {
 }
 
 /// A folder or archive that has been understood, ready to be published.
+///
+/// ```
+/// use studytime_import::{DryRun, Import, Options};
+/// use studytime_schema::FeedId;
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("01_hello.md"), "# Hello\n\nA first lesson.")?;
+/// let mut import = Import::open(folder.path(), &Options::default())?;
+/// assert_eq!(import.draft().lessons[0].name, "Hello");
+///
+/// let mut sink = DryRun::default();
+/// let published = import.publish_new(FeedId::from_bytes([7; 32]), &mut sink)?;
+/// assert_eq!(published.messages, 3); // about, course, lesson
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Import {
     draft: CourseDraft,
+    name_is_given: bool,
     source: Box<dyn Source>,
+    handles: Handles,
 }
 
 impl std::fmt::Debug for Import {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Import").field("draft", &self.draft).finish_non_exhaustive()
+        f.debug_struct("Import")
+            .field("draft", &self.draft)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,6 +181,37 @@ impl Import {
         Self::read(source, path, options, watch)
     }
 
+    pub(crate) fn read(
+        mut source: Box<dyn Source>,
+        path: &Path,
+        options: &Options,
+        watch: &mut dyn FnMut(Reading<'_>) -> ControlFlow<()>,
+    ) -> Result<Self, OpenError> {
+        let (entries, mut problems) = source.list()?;
+        let tree = Tree::new(entries, &folder_name(path), &mut problems);
+        let mut reader = Reader::new(source.as_mut(), &tree, &mut problems, watch);
+        let (mut draft, name_is_given) = assemble(&mut reader, options)?;
+        let problems = problems.into_list();
+        if draft.lessons.is_empty() {
+            return Err(OpenError::Nothing {
+                path: path.to_owned(),
+                problems,
+            });
+        }
+        draft.problems = problems;
+        let handles = tree
+            .files
+            .into_iter()
+            .map(|f| (f.path, (f.handle, f.size)))
+            .collect();
+        Ok(Self {
+            draft,
+            name_is_given,
+            source,
+            handles,
+        })
+    }
+
     /// What would be published.
     pub fn draft(&self) -> &CourseDraft {
         &self.draft
@@ -169,7 +225,9 @@ impl Import {
         &mut self,
         feed: FeedId,
         sink: &mut dyn Sink,
-    ) -> Result<Published, PublishError>;
+    ) -> Result<Published, PublishError> {
+        self.publish(feed, sink, changes::all)
+    }
 
     /// Stores every file and publishes what differs from the course as it
     /// stands on `feed`. Lessons and items are matched by `path`.
@@ -181,5 +239,67 @@ impl Import {
         feed: FeedId,
         current: &Current<'_>,
         sink: &mut dyn Sink,
-    ) -> Result<Published, PublishError>;
+    ) -> Result<Published, PublishError> {
+        let given = self.name_is_given;
+        self.publish(feed, sink, |ready| changes::between(ready, current, given))
+    }
+
+    fn publish(
+        &mut self,
+        feed: FeedId,
+        sink: &mut dyn Sink,
+        changes: impl FnOnce(Ready) -> Changes,
+    ) -> Result<Published, PublishError> {
+        let total = self.draft.stored_bytes();
+        let mut store = Store::new(self.source.as_mut(), &self.handles, sink, total);
+        let ready = messages::ready(&self.draft, feed, &mut store)?;
+        let (sink, counts) = store.done();
+        let course = ready.course.clone();
+        let Changes { messages, changes } = changes(ready);
+        if sink.cancelled() {
+            return Err(PublishError::Cancelled);
+        }
+        let published = Published {
+            course,
+            messages: messages.len() as u64,
+            lessons: self.draft.totals.lessons,
+            items: self.draft.items(),
+            blobs: counts.blobs,
+            bytes: counts.bytes,
+            new_blobs: counts.new_blobs,
+            new_bytes: counts.new_bytes,
+            changes,
+        };
+        sink.progress(Progress {
+            stage: Stage::Publishing,
+            path: "",
+            file_done: 0,
+            file_total: 0,
+            done: total,
+            total,
+        });
+        sink.sync_blobs().map_err(|source| PublishError::Store {
+            path: "the files of the course".to_owned(),
+            source,
+        })?;
+        if !messages.is_empty() {
+            sink.publish_all(messages)
+                .map_err(|source| PublishError::Publish { source })?;
+        }
+        Ok(published)
+    }
+}
+
+/// The name of a folder, or of an archive without its extension.
+fn folder_name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = whole
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    if whole.is_file() {
+        crate::names::stem(&name).to_owned()
+    } else {
+        name
+    }
 }

@@ -9,6 +9,7 @@
 
 mod archive;
 mod assemble;
+mod body;
 mod captions;
 mod changes;
 mod coursera;
@@ -19,8 +20,10 @@ mod folder;
 mod group;
 mod html;
 mod import;
+mod items;
 mod kind;
 mod language;
+mod lesson;
 pub mod limits;
 mod links;
 mod markdown;
@@ -31,14 +34,17 @@ mod outline;
 mod pdf;
 mod problem;
 mod quiz;
+mod reader;
 mod sidecar;
 mod sink;
 mod source;
 mod store;
 mod syllabus;
 mod text;
+mod tree;
 mod video;
 mod webm;
+mod zip;
 
 pub use captions::{CaptionError, to_webvtt};
 pub use draft::{

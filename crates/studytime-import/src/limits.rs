@@ -9,7 +9,8 @@ pub const MAX_PATH: usize = 1_024;
 /// Longest name of a course, lesson or file in a message, in characters.
 pub const MAX_NAME: usize = 200;
 /// Largest single file, in bytes: 65,536 segments of 1 MiB.
-pub const MAX_FILE: u64 = studytime_schema::MAX_SEGMENTS as u64 * studytime_schema::SEGMENT_SIZE as u64;
+pub const MAX_FILE: u64 =
+    studytime_schema::MAX_SEGMENTS as u64 * studytime_schema::SEGMENT_SIZE as u64;
 /// Largest lesson text, in bytes; it must fit one blob with room to spare.
 pub const MAX_TEXT: u64 = 4 << 20;
 /// All lesson texts of one course together, in bytes: they are held in memory.

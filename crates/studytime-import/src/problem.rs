@@ -25,6 +25,10 @@ pub enum Severity {
 pub enum ProblemKind {
     /// No licence was given; it is asked for, never guessed.
     NoLicense,
+    /// No language was given, or something that is none.
+    NoLanguage,
+    /// `course.toml` says something that is not understood.
+    CourseData,
     /// The path leads out of the folder or archive.
     LeavesFolder,
     /// A symbolic link that is not followed.
@@ -134,6 +138,15 @@ impl Problems {
 
     pub(crate) fn left_out(&mut self, path: &str, kind: ProblemKind, text: impl Into<String>) {
         self.add(Severity::LeftOut, path, kind, text);
+    }
+
+    /// Takes a wrapping folder off every path.
+    pub(crate) fn strip_prefix(&mut self, prefix: &str) {
+        for problem in &mut self.list {
+            if let Some(rest) = problem.path.strip_prefix(prefix) {
+                problem.path = rest.to_owned();
+            }
+        }
     }
 
     /// The lines, ordered by path so that every source yields the same order.

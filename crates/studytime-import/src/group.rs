@@ -1,0 +1,537 @@
+//! Which files of one folder belong together.
+
+use crate::draft::{Layout, TrackKind};
+use crate::kind::Kind;
+use crate::language;
+use crate::names::{natural_cmp, place_cmp, split_order, stem};
+use crate::tree::{File, Tree};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Files that make one lesson.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) stem: String,
+    pub(crate) files: Vec<usize>,
+}
+
+/// The files of one folder, sorted out.
+#[derive(Debug, Default)]
+pub(crate) struct Grouped {
+    /// In order.
+    pub(crate) groups: Vec<Group>,
+    /// Belonging to no lesson by name.
+    pub(crate) loose: Vec<usize>,
+    /// Texts in another language than the one wanted.
+    pub(crate) translations: Vec<(usize, String)>,
+    /// Pairs of lessons with one number.
+    pub(crate) same_number: Vec<(String, String)>,
+}
+
+/// A reading of a caption's or transcript's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TrackName {
+    /// The stem of what it belongs to.
+    pub(crate) base: String,
+    pub(crate) language: Option<String>,
+    pub(crate) kind: TrackKind,
+}
+
+/// All readings of a stem, the longest base first: `a.captions.en` may be a
+/// track of `a.captions.en`, of `a.captions` in English, or captions of `a`.
+pub(crate) fn track_names(stem: &str) -> Vec<TrackName> {
+    let mut out = vec![TrackName {
+        base: stem.to_owned(),
+        language: None,
+        kind: TrackKind::Subtitles,
+    }];
+    for _ in 0..2 {
+        let Some(last) = out.last().cloned() else {
+            break;
+        };
+        if let Some((base, tag)) =
+            language::split_suffix(&last.base).filter(|_| last.language.is_none())
+        {
+            out.push(TrackName {
+                base: base.to_owned(),
+                language: Some(tag),
+                kind: last.kind,
+            });
+        } else if let Some((base, kind)) = split_kind(&last.base) {
+            out.push(TrackName {
+                base: base.to_owned(),
+                language: last.language,
+                kind,
+            });
+        }
+    }
+    out
+}
+
+fn split_kind(stem: &str) -> Option<(&str, TrackKind)> {
+    let at = stem.rfind(['.', '-', '_'])?;
+    let kind = match stem.get(at + 1..)?.to_ascii_lowercase().as_str() {
+        "captions" | "cc" | "sdh" => TrackKind::Captions,
+        "subtitles" | "subs" => TrackKind::Subtitles,
+        "chapters" => TrackKind::Chapters,
+        "descriptions" => TrackKind::Descriptions,
+        _ => return None,
+    };
+    Some((stem.get(..at).filter(|b| !b.is_empty())?, kind))
+}
+
+/// The stem that says what a file belongs to.
+fn own_stem(file: &File) -> String {
+    let name = file.name();
+    let cut = |suffix: &str| {
+        let at = name.len().checked_sub(suffix.len())?;
+        let tail = name.get(at..)?;
+        tail.eq_ignore_ascii_case(suffix)
+            .then(|| name.get(..at).unwrap_or(name).to_owned())
+    };
+    let long = match file.kind {
+        Kind::Test => cut(".quiz.json"),
+        Kind::Info => cut(".info.json"),
+        Kind::Document => [".tar.gz", ".tar.xz", ".tar.bz2"]
+            .iter()
+            .find_map(|s| cut(s)),
+        _ => None,
+    };
+    long.unwrap_or_else(|| stem(name).to_owned())
+}
+
+/// What a file counts as when its lesson is looked for.
+const fn follows(kind: Kind) -> bool {
+    matches!(kind, Kind::Caption | Kind::OldCaption)
+}
+
+/// Sorts the files of one folder into lessons.
+pub(crate) fn group(tree: &Tree, files: &[usize], layout: Layout, wanted: Option<&str>) -> Grouped {
+    let mut out = Grouped::default();
+    let usable: Vec<(usize, &File)> = files
+        .iter()
+        .filter_map(|i| Some((*i, tree.get(*i)?)))
+        .filter(|(_, f)| {
+            !matches!(
+                f.kind,
+                Kind::Junk | Kind::Unfinished | Kind::Course | Kind::Playlist | Kind::Plumbing
+            )
+        })
+        .collect();
+    let anchors: BTreeSet<String> = usable
+        .iter()
+        .filter(|(_, f)| !follows(f.kind) && f.kind != Kind::Text && f.kind != Kind::Picture)
+        .map(|(_, f)| own_stem(f))
+        .collect();
+    let renamed = choose_language(&usable, &anchors, wanted, &mut out.translations);
+
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, file) in &usable {
+        if out.translations.iter().any(|(i, _)| i == index) {
+            continue;
+        }
+        let own = own_stem(file);
+        let key = match renamed.get(index) {
+            Some(base) => base.clone(),
+            None if follows(file.kind) || file.kind == Kind::Text => {
+                let found = track_names(&own)
+                    .into_iter()
+                    .find(|t| anchors.contains(&t.base));
+                match found {
+                    Some(track) => track.base,
+                    None if file.kind == Kind::Text => own,
+                    None => {
+                        out.loose.push(*index);
+                        continue;
+                    }
+                }
+            }
+            None => own,
+        };
+        groups.entry(key).or_default().push(*index);
+    }
+    let groups = groups
+        .into_iter()
+        .map(|(stem, files)| Group { stem, files })
+        .collect();
+    merge(tree, groups, layout, &mut out);
+    out
+}
+
+/// Among texts that differ only in a language suffix, keeps one. Returns the
+/// stem it goes by.
+fn choose_language(
+    usable: &[(usize, &File)],
+    anchors: &BTreeSet<String>,
+    wanted: Option<&str>,
+    dropped: &mut Vec<(usize, String)>,
+) -> BTreeMap<usize, String> {
+    let mut sets: BTreeMap<(String, Kind), Vec<(usize, Option<String>)>> = BTreeMap::new();
+    let plain: BTreeSet<(String, Kind)> = usable
+        .iter()
+        .filter(|(_, f)| f.kind.is_body())
+        .map(|(_, f)| (own_stem(f), f.kind))
+        .collect();
+    for (index, file) in usable.iter().filter(|(_, f)| f.kind.is_body()) {
+        let own = own_stem(file);
+        let split = language::split_suffix(&own).map(|(base, tag)| (base.to_owned(), tag));
+        match split {
+            // Transcripts of a video in several languages are another matter.
+            Some((base, _)) if file.kind == Kind::Text && anchors.contains(&base) => {}
+            Some((base, tag)) => sets
+                .entry((base, file.kind))
+                .or_default()
+                .push((*index, Some(tag))),
+            None => sets
+                .entry((own, file.kind))
+                .or_default()
+                .push((*index, None)),
+        }
+    }
+    let mut renamed = BTreeMap::new();
+    for ((base, kind), variants) in sets {
+        let has_plain = plain.contains(&(base.clone(), kind));
+        if variants.len() < 2 {
+            continue;
+        }
+        let tagged = |test: &dyn Fn(&str) -> bool| {
+            variants
+                .iter()
+                .find(|(_, tag)| tag.as_deref().is_some_and(test))
+        };
+        let wish = wanted.and_then(|w| {
+            tagged(&|t| t.eq_ignore_ascii_case(w))
+                .or_else(|| tagged(&|t| language::primary(t) == language::primary(w)))
+        });
+        let chosen = wish
+            .or_else(|| {
+                variants
+                    .iter()
+                    .find(|(_, tag)| tag.is_none())
+                    .filter(|_| has_plain)
+            })
+            .or_else(|| tagged(&|t| language::primary(t) == "en"))
+            .or_else(|| variants.first());
+        let Some((chosen, _)) = chosen else { continue };
+        renamed.insert(*chosen, base);
+        for (index, tag) in &variants {
+            if index != chosen {
+                let tag = tag.clone().unwrap_or_default();
+                dropped.push((*index, tag));
+            }
+        }
+    }
+    renamed
+}
+
+/// What a group is made of.
+struct Traits {
+    numbers: Vec<u32>,
+    primary: bool,
+    video: bool,
+    body: bool,
+    /// Nothing but a test with a name that says no more.
+    bare_test: bool,
+    /// Material that can be a lesson by itself.
+    material: bool,
+    /// Nothing but pictures.
+    pictures: bool,
+}
+
+fn traits(tree: &Tree, group: &Group) -> Traits {
+    let kinds: Vec<Kind> = group
+        .files
+        .iter()
+        .filter_map(|i| Some(tree.get(*i)?.kind))
+        .collect();
+    let any = |test: fn(Kind) -> bool| kinds.iter().any(|k| test(*k));
+    Traits {
+        numbers: split_order(&group.stem).numbers,
+        primary: any(Kind::is_primary),
+        video: any(|k| k == Kind::Video),
+        body: any(Kind::is_body),
+        bare_test: kinds.iter().all(|k| *k == Kind::Test),
+        material: any(|k| matches!(k, Kind::Document | Kind::Audio | Kind::OldVideo)),
+        pictures: kinds.iter().all(|k| *k == Kind::Picture),
+    }
+}
+
+/// Whether `long` is `short` and a further word.
+fn extends(long: &str, short: &str) -> bool {
+    !short.is_empty()
+        && long
+            .strip_prefix(short)
+            .is_some_and(|rest| rest.starts_with(['_', '-', '.', ' ', '(']))
+}
+
+/// Whether two stems agree up to the first `_`, as a downloader names all
+/// files of one lecture.
+fn same_lecture(a: &str, b: &str) -> bool {
+    let word = |stem: &str| {
+        let rest = split_order(stem).rest.to_owned();
+        rest.split('_').next().map(str::to_owned)
+    };
+    word(a) == word(b)
+}
+
+/// Brings companions to their lessons: by stem, by number, by layout.
+fn merge(tree: &Tree, groups: Vec<Group>, layout: Layout, out: &mut Grouped) {
+    let all: Vec<(Group, Traits)> = groups
+        .into_iter()
+        .map(|g| {
+            let t = traits(tree, &g);
+            (g, t)
+        })
+        .collect();
+    let lessons = all
+        .iter()
+        .filter(|(_, t)| t.primary && !t.bare_test)
+        .count();
+    let mut target: Vec<usize> = (0..all.len()).collect();
+    for (i, (group, t)) in all.iter().enumerate() {
+        let candidates = all
+            .iter()
+            .enumerate()
+            .filter(|(j, (_, o))| *j != i && o.primary && !o.bare_test);
+        let companion = !t.primary || t.bare_test;
+        let by_stem = candidates
+            .clone()
+            .filter(|(_, (o, ot))| {
+                extends(&group.stem, &o.stem)
+                    && (companion && !t.pictures || (ot.video && !ot.body && t.body && !t.video))
+            })
+            .max_by_key(|(_, (o, _))| o.stem.len());
+        let same_number = || {
+            candidates
+                .clone()
+                .filter(|(_, (_, o))| !t.numbers.is_empty() && o.numbers == t.numbers)
+        };
+        let by_number = same_number()
+            .next()
+            .filter(|_| companion && !t.pictures && same_number().count() == 1);
+        let only_one = candidates
+            .clone()
+            .next()
+            .filter(|_| t.bare_test && lessons == 1 && t.numbers.is_empty());
+        let by_layout = same_number()
+            .filter(|(j, (o, _))| {
+                layout == Layout::Coursera && *j < i && same_lecture(&group.stem, &o.stem)
+            })
+            .min_by_key(|(j, _)| *j);
+        let found = by_stem.or(by_number).or(only_one).or(by_layout);
+        if let (Some((j, _)), Some(slot)) = (found, target.get_mut(i)) {
+            *slot = j;
+        }
+    }
+    let mut merged: BTreeMap<usize, Group> = BTreeMap::new();
+    for (i, (group, t)) in all.iter().enumerate() {
+        let home = root(&target, i);
+        if home == i && !t.primary && !t.material {
+            out.loose.extend(&group.files);
+            continue;
+        }
+        let entry = merged.entry(home).or_insert_with(|| Group {
+            stem: all.get(home).map_or(String::new(), |(g, _)| g.stem.clone()),
+            files: Vec::new(),
+        });
+        entry.files.extend(&group.files);
+        if layout == Layout::Coursera && home != i {
+            entry.stem = common_stem(&entry.stem, &group.stem);
+        }
+    }
+    let mut groups: Vec<Group> = merged.into_values().collect();
+    for group in &mut groups {
+        group.files.sort_by(|a, b| {
+            let name = |i: &usize| tree.get(*i).map_or("", File::name);
+            natural_cmp(name(a), name(b))
+        });
+    }
+    groups.sort_by(|a, b| place_cmp(&a.stem, &b.stem));
+    for pair in groups.windows(2) {
+        if let [a, b] = pair {
+            let numbers = split_order(&a.stem).numbers;
+            if !numbers.is_empty() && numbers == split_order(&b.stem).numbers {
+                out.same_number.push((a.stem.clone(), b.stem.clone()));
+            }
+        }
+    }
+    out.groups = groups;
+}
+
+/// Follows companions of companions; stops in a circle.
+fn root(target: &[usize], from: usize) -> usize {
+    let mut at = from;
+    for _ in 0..8 {
+        match target.get(at) {
+            Some(next) if *next != at => at = *next,
+            _ => return at,
+        }
+    }
+    from
+}
+
+/// What two stems share, up to a separator.
+fn common_stem(a: &str, b: &str) -> String {
+    let shared = a
+        .char_indices()
+        .zip(b.chars())
+        .find(|((_, x), y)| x != y)
+        .map_or(a.len().min(b.len()), |((at, _), _)| at);
+    let head = a.get(..shared).unwrap_or(a);
+    let whole = |s: &str| {
+        s.len() == shared
+            || s.get(shared..)
+                .is_some_and(|r| r.starts_with(['_', '-', '.', ' ']))
+    };
+    let cut = if whole(a) && whole(b) {
+        head
+    } else {
+        head.rfind(['_', ' '])
+            .map_or(head, |at| head.get(..at).unwrap_or(head))
+    };
+    let cut = cut.trim_end_matches(['_', '-', '.', ' ']);
+    if split_order(cut).rest.is_empty() {
+        a.to_owned()
+    } else {
+        cut.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problems;
+    use crate::source::FileEntry;
+    use proptest::prelude::*;
+
+    fn grouped(names: &[&str], layout: Layout, wanted: Option<&str>) -> (Vec<String>, Grouped) {
+        let entries = names
+            .iter()
+            .enumerate()
+            .map(|(handle, name)| FileEntry {
+                path: (*name).to_owned(),
+                size: 1,
+                handle,
+            })
+            .collect();
+        let tree = Tree::new(entries, "x", &mut Problems::default());
+        let files: Vec<usize> = (0..tree.files.len()).collect();
+        let out = group(&tree, &files, layout, wanted);
+        let shown = out
+            .groups
+            .iter()
+            .map(|g| {
+                let files: Vec<&str> = g
+                    .files
+                    .iter()
+                    .map(|i| tree.files[*i].path.as_str())
+                    .collect();
+                format!("{}: {}", g.stem, files.join(" "))
+            })
+            .collect();
+        (shown, out)
+    }
+
+    #[test]
+    fn one_stem_is_one_lesson() {
+        let (shown, out) = grouped(
+            &[
+                "01_intro.mp4",
+                "01_intro.en.srt",
+                "01_intro.pt-BR.vtt",
+                "01_intro.en.txt",
+                "01_intro.pdf",
+                "01_intro.quiz.json",
+                "01_intro_slides.pdf",
+                "01_data.csv",
+                "02_next.md",
+                "lost.en.srt",
+                "x.png",
+            ],
+            Layout::Folder,
+            None,
+        );
+        assert_eq!(
+            shown,
+            [
+                "01_intro: 01_data.csv 01_intro.en.srt 01_intro.en.txt 01_intro.mp4 01_intro.pdf 01_intro.pt-BR.vtt 01_intro.quiz.json 01_intro_slides.pdf",
+                "02_next: 02_next.md",
+            ]
+        );
+        assert_eq!(out.loose.len(), 2);
+    }
+
+    #[test]
+    fn lectures_of_a_downloader() {
+        let (shown, _) = grouped(
+            &[
+                "01_welcome.mp4",
+                "01_welcome.en.srt",
+                "01_welcome_slides.pdf",
+                "02_reading-list_instructions.html",
+                "02_reading-list_paper.pdf",
+                "03_a.mp4",
+                "03_b.mp4",
+            ],
+            Layout::Coursera,
+            None,
+        );
+        assert_eq!(
+            shown,
+            [
+                "01_welcome: 01_welcome.en.srt 01_welcome.mp4 01_welcome_slides.pdf",
+                "02_reading-list: 02_reading-list_instructions.html 02_reading-list_paper.pdf",
+                "03_a: 03_a.mp4",
+                "03_b: 03_b.mp4",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_language_of_many() {
+        let names = [
+            "problem.md",
+            "problem_fr.md",
+            "problem_zh-cn.md",
+            "solution.md",
+            "solution_fr.md",
+        ];
+        let (shown, out) = grouped(&names, Layout::Folder, Some("fr"));
+        assert_eq!(
+            shown,
+            ["problem: problem_fr.md", "solution: solution_fr.md"]
+        );
+        assert_eq!(out.translations.len(), 3);
+        let (shown, _) = grouped(&names, Layout::Folder, None);
+        assert_eq!(shown, ["problem: problem.md", "solution: solution.md"]);
+        let (shown, _) = grouped(
+            &["problem.de.md", "problem.en.md", "how_to.md"],
+            Layout::Folder,
+            None,
+        );
+        assert_eq!(shown, ["how_to: how_to.md", "problem: problem.en.md"]);
+    }
+
+    #[test]
+    fn two_lessons_of_one_number_are_noticed() {
+        let (shown, out) = grouped(&["01_a.md", "01_b.md"], Layout::Folder, None);
+        assert_eq!(shown.len(), 2);
+        assert_eq!(out.same_number, [("01_a".to_owned(), "01_b".to_owned())]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_is_lost_or_doubled(names in prop::collection::btree_set("(0[12][_.])?[ab](_[ab]|\\.en|-EN|\\.fr)?\\.(md|mp4|srt|pdf|txt|png|quiz\\.json|xyz)", 0..12), coursera: bool) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let layout = if coursera { Layout::Coursera } else { Layout::Folder };
+            let (_, out) = grouped(&names, layout, None);
+            let mut seen: Vec<usize> = out.groups.iter().flat_map(|g| g.files.clone())
+                .chain(out.loose.clone())
+                .chain(out.translations.iter().map(|(i, _)| *i))
+                .collect();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..names.len()).collect::<Vec<_>>());
+            let stems: BTreeSet<&String> = out.groups.iter().map(|g| &g.stem).collect();
+            prop_assert_eq!(stems.len(), out.groups.len());
+        }
+    }
+}
