@@ -34,9 +34,9 @@ pub struct MediaConfig {
     pub window: u32,
     /// Seconds ahead of the position when the bit rate is known. Default 60.
     pub seconds: u32,
-    /// Fewest segments ahead of the position. Default 4.
+    /// Fewest segments ahead, whatever the bit rate. Default 4.
     pub min_window: u32,
-    /// Most segments ahead of the position. Default 64.
+    /// Most segments ahead, whatever the bit rate. Default 64.
     pub max_window: u32,
 }
 
@@ -100,13 +100,14 @@ impl Reader {
 
     fn window(&self, config: &MediaConfig) -> usize {
         let segments = match self.bytes_per_second {
-            None => u64::from(config.window),
-            Some(rate) => rate
-                .saturating_mul(u64::from(config.seconds))
-                .div_ceil(self.file.segment_size()),
+            None => u64::from(config.window.max(1)),
+            Some(rate) => {
+                let (min, max) = (config.min_window.max(1), config.max_window.max(1));
+                rate.saturating_mul(u64::from(config.seconds))
+                    .div_ceil(self.file.segment_size())
+                    .clamp(u64::from(min.min(max)), u64::from(max))
+            }
         };
-        let (min, max) = (config.min_window.max(1), config.max_window.max(1));
-        let segments = segments.clamp(u64::from(min.min(max)), u64::from(max));
         usize::try_from(segments).unwrap_or(usize::MAX)
     }
 

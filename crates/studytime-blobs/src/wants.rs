@@ -111,6 +111,9 @@ pub struct Wants {
     timers: BTreeSet<(u64, Timer)>,
     /// Peers that something is to be said to.
     talk: BTreeSet<PeerId>,
+    /// Wants of others that wait may be taken up.
+    sympathy_ended: bool,
+    /// Fetches may have become possible.
     dirty: bool,
     out: VecDeque<Output>,
 }
@@ -271,6 +274,9 @@ impl Wants {
             self.owned += 1;
         }
         let want = self.wants.entry(blob).or_insert_with(|| Want::new(spec, now));
+        if want.owners.is_empty() {
+            want.since = now;
+        }
         want.owners.insert(owner, spec);
         self.owners.entry(owner).or_default().insert(blob);
         self.refresh(&blob, now);
@@ -419,6 +425,7 @@ impl Wants {
 
     fn end_sympathy(&mut self, sympathy: &Sympathy) {
         self.sympathies -= 1;
+        self.sympathy_ended = true;
         if let Some(peer) = self.peers.get_mut(&sympathy.from) {
             peer.sympathies = peer.sympathies.saturating_sub(1);
         }
@@ -433,6 +440,9 @@ impl Wants {
             let count = self.lookups.len().min(incoming::LOOKUPS);
             let blobs = self.lookups.drain(..count).collect();
             return Some(Output::NeedHave { blobs });
+        }
+        if std::mem::take(&mut self.sympathy_ended) {
+            self.take_up_waiting(now);
         }
         if std::mem::take(&mut self.dirty) {
             self.schedule(now);

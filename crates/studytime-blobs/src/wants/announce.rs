@@ -187,7 +187,7 @@ impl Wants {
         };
         let mut told = false;
         for (id, peer) in &mut self.peers {
-            told |= offer(*id, peer, blob, want, &self.config, false, now) == Offer::Told;
+            told |= offer(id, peer, blob, want, &self.config, false, now) == Offer::Told;
             if !peer.pending.is_empty() {
                 self.talk.insert(*id);
             }
@@ -228,7 +228,7 @@ impl Wants {
             let Some(want) = self.wants.get(blob) else {
                 continue;
             };
-            match offer(id, peer, blob, want, &self.config, false, now) {
+            match offer(&id, peer, blob, want, &self.config, false, now) {
                 Offer::Full => break,
                 Offer::Told => told = true,
                 Offer::No => {}
@@ -269,7 +269,7 @@ impl Wants {
                 Some(at) if at <= now => {
                     for id in &strangers {
                         if let Some(peer) = self.peers.get_mut(id) {
-                            match offer(*id, peer, blob, want, &self.config, true, now) {
+                            match offer(id, peer, blob, want, &self.config, true, now) {
                                 Offer::Told => drop(self.talk.insert(*id)),
                                 Offer::Full => self.strangers_full = true,
                                 Offer::No => {}
@@ -351,7 +351,7 @@ enum Offer {
 
 /// Announces one want to one peer, if the peer may hear of it and has room.
 fn offer(
-    id: PeerId,
+    id: &PeerId,
     peer: &mut Peer,
     blob: &BlobId,
     want: &Want,
@@ -362,13 +362,14 @@ fn offer(
     let hops = want.hops();
     let known = peer.announced.get(blob).copied();
     let closer = known.is_none_or(|a| hops < a.hops);
-    let reopened = known.is_some_and(|a| !a.open) && !want.holders.contains_key(&id);
+    let reopened = known.is_some_and(|a| !a.open) && !want.holders.contains_key(id);
     if !peer.opened || peer.is_denied(blob, now) || !(closer || reopened) {
         return Offer::No;
     }
-    if want.owners.is_empty()
-        && want.sympathy.is_some_and(|s| s.from == id || (s.friends_only && !peer.is_friend()))
-    {
+    // (The peer we look on behalf of hears of it, too: it may be pushing the
+    // blob, and waits for us to want it.)
+    let for_friends = want.owners.is_empty() && want.sympathy.is_some_and(|s| s.friends_only);
+    if for_friends && !peer.is_friend() {
         return Offer::No;
     }
     let segment = !peer.is_friend() && want.spec.kind == BlobKind::Segment;

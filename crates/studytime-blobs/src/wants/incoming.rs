@@ -9,6 +9,8 @@ use studytime_schema::BlobId;
 pub(super) const LOOKUPS: usize = 256;
 /// Blobs that may wait to be looked up, all peers together.
 const MAX_ASKED: usize = 65_536;
+/// Wants of one peer that may wait to be taken up.
+const MAX_WAITING: usize = 1_024;
 
 impl Wants {
     /// A frame came on our `createWants` call to the peer. What exceeds the
@@ -37,10 +39,9 @@ impl Wants {
             return self.tell_has(id, &blob, size);
         }
         if let Some(want) = self.wants.get(&blob) {
-            // Our own want of a segment, coming back from a stranger who passes
-            // it on: serving it would put the video on the stranger's disk.
+            // Our own want of a segment, coming back from a peer who passes it
+            // on: serving it would put the video on that peer's disk.
             let echo = hops > 1
-                && !peer.is_friend()
                 && want.spec.kind == BlobKind::Segment
                 && peer.announced.contains_key(&blob);
             let others = want.owners.is_empty();
@@ -86,13 +87,18 @@ impl Wants {
 
     /// Takes up a want of somebody else, under quotas.
     fn sympathise(&mut self, from: PeerId, blob: BlobId, hops: u8, now: u64) {
-        if hops > self.config.sympathy || self.sympathies >= self.config.max_sympathy {
+        if hops > self.config.sympathy {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
-        if peer.sympathies >= self.config.sympathy_per_peer {
+        let room = self.sympathies < self.config.max_sympathy
+            && peer.sympathies < self.config.sympathy_per_peer;
+        if !room {
+            if peer.waiting.len() < MAX_WAITING {
+                peer.waiting.push_back((blob, hops));
+            }
             return;
         }
         let hops = hops.saturating_add(1);
@@ -120,6 +126,30 @@ impl Wants {
             }
         }
         self.refresh(&blob, now);
+    }
+
+    /// Takes up wants that waited for room.
+    pub(super) fn take_up_waiting(&mut self, now: u64) {
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for id in peers {
+            loop {
+                let Some(peer) = self.peers.get_mut(&id) else {
+                    break;
+                };
+                let room = self.sympathies < self.config.max_sympathy
+                    && peer.sympathies < self.config.sympathy_per_peer;
+                if !room {
+                    break;
+                }
+                let Some((blob, hops)) = peer.waiting.pop_front() else {
+                    break;
+                };
+                // It may have come, or be wanted here by now.
+                if peer.remembered.contains_key(&blob) && !self.is_wanted(&blob) {
+                    self.sympathise(id, blob, hops, now);
+                }
+            }
+        }
     }
 
     /// A want of others has been looked for long enough, or nobody is left to

@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) remembered: HashMap<BlobId, u64>,
     /// Wants taken up on its behalf.
     pub(super) sympathies: usize,
+    /// Wants to be taken up when others are done, with their distance.
+    pub(super) waiting: VecDeque<(BlobId, u8)>,
     /// Wants it can serve, none of them in flight.
     pub(super) ready: BTreeSet<(Rank, BlobId)>,
     pub(super) flights: BTreeSet<BlobId>,
@@ -68,6 +70,7 @@ impl Peer {
             pending: VecDeque::new(),
             remembered: HashMap::new(),
             sympathies: 0,
+            waiting: VecDeque::new(),
             ready: BTreeSet::new(),
             flights: BTreeSet::new(),
             denied: HashMap::new(),
