@@ -1,4 +1,5 @@
 //! Content types: read liberally, written strictly.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -778,6 +779,12 @@ proptest! {
         prop_assert!(parsed.dropped.is_empty(), "{:?} in {}", parsed.dropped, value);
         prop_assert_eq!(&parsed.content, &content);
         prop_assert_eq!(value["type"].as_str(), Some(content.type_name()));
+    }
+
+    #[test]
+    fn questions_keep_every_bit_in_rows(question in question()) {
+        let row = serde_json::to_string(&question).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Question>(&row).unwrap(), question);
     }
 
     #[test]

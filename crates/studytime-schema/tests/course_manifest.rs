@@ -1,4 +1,5 @@
 //! Manifests and segments.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};

@@ -1,4 +1,5 @@
 //! Questions and their grading.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,4 +1,5 @@
 //! Subjects by keyword.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::collections::BTreeSet;
 use studytime_schema::subjects::{GENERAL, OTHER, SubjectEntry, SubjectTable, classify};

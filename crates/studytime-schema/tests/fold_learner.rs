@@ -1,4 +1,5 @@
 //! Rule 6, and the rest of what a learner's feeds say.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod fold_support;
 

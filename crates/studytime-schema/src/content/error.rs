@@ -10,6 +10,12 @@ pub enum ContentError {
     /// The text is not JSON.
     #[error("the content is not JSON")]
     NotJson(#[source] serde_json::Error),
+    /// A blob with a list is larger than [`MAX_LIST_BLOB`](super::MAX_LIST_BLOB).
+    #[error("the list has {size} bytes, and 1048576 are allowed; split it into several")]
+    TooLarge {
+        /// Its bytes.
+        size: usize,
+    },
     /// The content is not an object.
     #[error("the content is not a JSON object")]
     NotAnObject,

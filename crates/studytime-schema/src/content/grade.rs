@@ -1,15 +1,4 @@
 //! Grading answers.
-//!
-//! Partial credit, as a share of the question's points:
-//!
-//! | kind | credit |
-//! |---|---|
-//! | `single`, `true_false`, `numeric`, `text` | all or nothing |
-//! | `multiple` | (right ones chosen - wrong ones chosen) / right ones, not below 0; nothing right to choose: all or nothing |
-//! | `order` | neighbours in the right order (each directly followed by its successor) / (items - 1) |
-//! | `match` | right pairs / pairs |
-//!
-//! An answer of another kind, or with indices that do not exist, earns nothing.
 
 use super::question::{Answer, Question, QuestionKind};
 use crate::text;
@@ -79,6 +68,17 @@ fn percent(earned: f64, points: u64) -> u8 {
 
 impl Question {
     /// Grades an answer.
+    ///
+    /// Partial credit, as a share of the question's points:
+    ///
+    /// | kind | credit |
+    /// |---|---|
+    /// | `single`, `true_false`, `numeric`, `text` | all or nothing |
+    /// | `multiple` | (right ones chosen - wrong ones chosen) / right ones, not below 0; nothing right to choose: all or nothing |
+    /// | `order` | neighbours in the right order (each directly followed by its successor) / (items - 1) |
+    /// | `match` | right pairs / pairs |
+    ///
+    /// An answer of another kind, or with indices that do not exist, earns nothing.
     #[allow(clippy::cast_precision_loss)]
     pub fn grade(&self, answer: &Answer) -> Grade {
         let share = self.kind.share(answer).clamp(0.0, 1.0);

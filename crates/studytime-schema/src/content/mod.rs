@@ -28,6 +28,7 @@ mod links;
 mod patch;
 mod question;
 mod read;
+mod size;
 mod social;
 mod test;
 mod video;
@@ -52,6 +53,7 @@ pub use patch::Patch;
 pub use question::{
     Answer, MAX_OPTIONS, MAX_POINTS, MAX_QUESTIONS, Pair, Question, QuestionKind, parse_questions,
 };
+pub use size::TooLong;
 pub use social::{About, Contact, Pub, PubAddress};
 pub use test::Test;
 pub use video::{Caption, MAX_CAPTIONS, MAX_SOURCES, Video, VideoSource, parse_captions};
@@ -238,12 +240,19 @@ pub(crate) fn update_pair<A: Clone, B: Clone>(
     }
 }
 
+/// The most bytes of a blob that holds a list of questions or captions.
+pub const MAX_LIST_BLOB: usize = 1024 * 1024;
+
 fn parse_list_blob<T>(
     what: &'static str,
     json: &str,
     max: usize,
     read: impl FnMut(&mut Fields<'_>, &str, &Value) -> Result<T, String>,
 ) -> Result<(Vec<T>, Vec<FieldProblem>), ContentError> {
+    // Parsed JSON takes many times its bytes.
+    if json.len() > MAX_LIST_BLOB {
+        return Err(ContentError::TooLarge { size: json.len() });
+    }
     let list: Value = serde_json::from_str(json).map_err(ContentError::NotJson)?;
     let mut map = Map::new();
     map.insert("list".into(), list);

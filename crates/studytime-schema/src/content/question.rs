@@ -1,21 +1,4 @@
 //! The questions of a test.
-//!
-//! Every question is an object with a `kind`, the `question` itself
-//! (Markdown), and optionally an `explanation` shown after answering and the
-//! `points` it is worth (1 when absent). What else it has depends on the kind:
-//!
-//! ```json
-//! {"kind":"single","question":"2 + 2?","options":["3","4"],"answer":1}
-//! {"kind":"multiple","question":"Which are prime?","options":["2","3","4"],"answers":[0,1]}
-//! {"kind":"true_false","question":"Water is wet.","answer":true}
-//! {"kind":"numeric","question":"Pi?","answer":"3.14","tolerance":"0.01","unit":"rad"}
-//! {"kind":"text","question":"Capital of France?","answers":["Paris"],"case_sensitive":false}
-//! {"kind":"order","question":"Smallest first.","items":["ant","cat","cow"]}
-//! {"kind":"match","question":"Match.","pairs":[{"left":"cat","right":"meow"},{"left":"dog","right":"woof"}],"extra":["moo"]}
-//! ```
-//!
-//! Indices count from 0. Decimal numbers are written as texts, because
-//! messages hold whole numbers only; plain JSON numbers are read too.
 
 use super::read::{self, Fields};
 use super::write::Writer;
@@ -30,7 +13,24 @@ pub const MAX_OPTIONS: usize = 100;
 /// The most points one question may be worth.
 pub const MAX_POINTS: u64 = 1000;
 
-/// One question of a test. See the [crate's content page](self) for the JSON.
+/// One question of a test.
+///
+/// Every question is an object with a `kind`, the `question` itself
+/// (Markdown), and optionally an `explanation` shown after answering and the
+/// `points` it is worth (1 when absent). What else it has depends on the kind:
+///
+/// ```json
+/// {"kind":"single","question":"2 + 2?","options":["3","4"],"answer":1}
+/// {"kind":"multiple","question":"Which are prime?","options":["2","3","4"],"answers":[0,1]}
+/// {"kind":"true_false","question":"Water is wet.","answer":true}
+/// {"kind":"numeric","question":"Pi?","answer":"3.14","tolerance":"0.01","unit":"rad"}
+/// {"kind":"text","question":"Capital of France?","answers":["Paris"],"case_sensitive":false}
+/// {"kind":"order","question":"Smallest first.","items":["ant","cat","cow"]}
+/// {"kind":"match","question":"Match.","pairs":[{"left":"cat","right":"meow"},{"left":"dog","right":"woof"}],"extra":["moo"]}
+/// ```
+///
+/// Indices count from 0. Decimal numbers are written as texts, because
+/// messages hold whole numbers only; plain JSON numbers are read too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     /// What is asked, in Markdown.
@@ -77,9 +77,10 @@ pub enum QuestionKind {
     /// A number.
     Numeric {
         /// The right number.
+        #[serde(with = "decimal_text")]
         answer: f64,
         /// How far an answer may be off, in the answer's unit; 0 when absent.
-        #[serde(default)]
+        #[serde(default, with = "decimal_text")]
         tolerance: f64,
         /// Shown behind the field.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,6 +28,8 @@ impl fmt::Display for Ignored {
     }
 }
 
+impl std::error::Error for Ignored {}
+
 /// Why a message, or a part of one, does not count. `Display` says it to people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]

@@ -17,6 +17,39 @@
 //!
 //! Text that lives in blobs is never read here: the states keep the blobs'
 //! ids, so a text that arrives late changes none of them.
+//!
+//! ```
+//! use studytime_schema::fold::{CourseBody, Effect, Input, Step};
+//! use studytime_schema::{FeedId, MessageId};
+//!
+//! let feed = FeedId::from_bytes([7; 32]);
+//! let log = [
+//!     r#"{"type":"studytime_course_lesson","lesson_number":1,"name":"Knots"}"#,
+//!     r#"{"type":"studytime_course_lesson_update","lesson_number":1,"section":"Ropes"}"#,
+//!     r#"{"type":"studytime_course_lesson_update","lesson_number":2,"name":"Too early"}"#,
+//! ];
+//! let mut course = CourseBody::new(feed);
+//! let mut ignored = Vec::new();
+//! for (content, sequence) in log.into_iter().zip(1..) {
+//!     // An `Entry` of the log is an input too.
+//!     let input = Input {
+//!         feed,
+//!         sequence,
+//!         id: MessageId::from_bytes([sequence as u8; 32]),
+//!         timestamp: 1_700_000_000_000.0,
+//!         content: Some(content),
+//!         private: false,
+//!     };
+//!     if let Some(step) = Step::read(input)? {
+//!         assert_eq!(step.effect(), Effect::Body);
+//!         ignored.extend(course.apply_step(&step));
+//!     }
+//! }
+//! let lessons = course.outline().lessons;
+//! assert_eq!((lessons[0].name.as_str(), lessons[0].section.as_deref()), ("Knots", Some("Ropes")));
+//! assert!(ignored[0].to_string().contains("has not published before"));
+//! # Ok::<(), Box<studytime_schema::fold::Ignored>>(())
+//! ```
 
 mod body;
 mod ignored;

@@ -1,10 +1,4 @@
 //! How far a learner is in a course.
-//!
-//! Every standing lesson weighs the same. A lesson that was completed counts
-//! whole; otherwise the share of its completed items counts. A test is
-//! completed when it was marked so or its pass mark was reached. Only what
-//! stands in the course now is counted, by identity, so that no update of the
-//! course loses anything.
 
 use super::LearnerState;
 use crate::content::{ProgressEntry, Target};
@@ -13,6 +7,12 @@ use crate::view::{CourseOutline, ItemView, LessonView};
 use serde::{Deserialize, Serialize};
 
 /// How far a learner is in a course.
+///
+/// Every standing lesson weighs the same. A lesson that was completed counts
+/// whole; otherwise the share of its completed items counts. A test is
+/// completed when it was marked so or its pass mark was reached. Only what
+/// stands in the course now is counted, by identity, so that no update of the
+/// course loses anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CourseProgress {
     /// How much is done, 0 to 100, rounded down: 100 is all.
