@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use studytime_schema::view::BlobRole;
 use studytime_schema::{BlobId, FeedId, MessageId};
 
 /// A category with its subjects.
@@ -109,26 +110,6 @@ pub struct Problem {
     pub reason: String,
 }
 
-/// What a blob of a course is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlobUse {
-    /// The course's or lesson's text.
-    Text,
-    /// A picture: the course's, a text's, a video's poster.
-    Image,
-    /// Captions of a video.
-    Captions,
-    /// Questions of a test.
-    Questions,
-    /// The first, best encoding of a video.
-    Video,
-    /// A further encoding of a video that already has one.
-    VideoAlternative,
-    /// A file.
-    Attachment,
-}
-
 /// A blob that a course needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NeededBlob {
@@ -140,7 +121,7 @@ pub struct NeededBlob {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// What it is for.
-    pub purpose: BlobUse,
+    pub purpose: BlobRole,
     /// The lesson it belongs to; `None` for the course as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lesson_number: Option<u64>,

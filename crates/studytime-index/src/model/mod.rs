@@ -13,7 +13,7 @@ pub use detail::{
 };
 pub use learner::{BookmarkView, EnrolledCourse, LearnerView, NoteView, ResultView};
 pub use list::{
-    About, BlobUse, ListInfo, ListedCourse, NeededBlob, Problem, SubjectCount, SubjectEntry,
-    Suggestion, SuggestionKind, TextBlob,
+    About, ListInfo, ListedCourse, NeededBlob, Problem, SubjectCount, SubjectEntry, Suggestion,
+    SuggestionKind, TextBlob,
 };
 pub use query::{CourseQuery, DurationBand, FacetCount, Facets, Page, Sort};

@@ -1,0 +1,382 @@
+//! Entries to rows: what each message changes, inside one transaction.
+
+use crate::changes::Changes;
+use crate::facts::{BytesHere, Facts};
+use crate::model::About;
+use crate::store::{
+    CourseStats, FeedNumbers, LessonsChanged, ListingRow, Row, StoredBody, read, write,
+};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use studytime_schema::content::{Content, CourseFields, LessonFields};
+use studytime_schema::fold::{Effect, Ignored, LearnerState, Listing, Step};
+use studytime_schema::view::BlobRole;
+use studytime_schema::{BlobId, Entry, FeedId};
+
+/// Bytes of course bodies kept in memory between calls, about.
+const BODIES_KEPT: usize = 8 * 1024 * 1024;
+
+/// Course bodies that were in use lately.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    kept: HashMap<i64, (u64, StoredBody)>,
+    clock: u64,
+}
+
+impl Bodies {
+    fn get(
+        &mut self,
+        conn: &Connection,
+        number: i64,
+        feed: FeedId,
+    ) -> rusqlite::Result<&mut StoredBody> {
+        use std::collections::hash_map::Entry as Slot;
+        self.clock += 1;
+        let slot = match self.kept.entry(number) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert((0, StoredBody::load(conn, number, feed)?)),
+        };
+        slot.0 = self.clock;
+        Ok(&mut slot.1)
+    }
+
+    /// Forgets all, after a transaction that was not kept.
+    pub(crate) fn forget(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Forgets those not used lately.
+    pub(crate) fn trim(&mut self) {
+        let mut weight: usize = self.kept.values().map(|(_, b)| b.weight()).sum();
+        while weight > BODIES_KEPT || self.kept.len() > 64 {
+            let Some(oldest) = self
+                .kept
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(n, _)| *n)
+            else {
+                return;
+            };
+            if let Some((_, body)) = self.kept.remove(&oldest) {
+                weight = weight.saturating_sub(body.weight());
+            }
+        }
+    }
+}
+
+/// One transaction's worth of entries.
+pub(crate) struct Batch<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) numbers: &'a mut FeedNumbers,
+    pub(crate) bodies: &'a mut Bodies,
+    pub(crate) facts: &'a Facts,
+    /// The learner as of before; copied when something changes it.
+    pub(crate) learner: &'a LearnerState,
+    pub(crate) learned: Option<LearnerState>,
+    /// The stamp that changed rows are queued with.
+    pub(crate) stamp: u64,
+    pub(crate) queued: bool,
+    pub(crate) changes: Changes,
+    /// Courses to read anew, by number.
+    pub(crate) touched: BTreeMap<i64, FeedId>,
+    listings: BTreeMap<(i64, i64), ListingRow>,
+    updated: BTreeMap<i64, u64>,
+    bodies_changed: BTreeSet<i64>,
+    abouts: BTreeMap<i64, About>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(
+        conn: &'a Connection,
+        numbers: &'a mut FeedNumbers,
+        bodies: &'a mut Bodies,
+        facts: &'a Facts,
+        learner: &'a LearnerState,
+        stamp: u64,
+    ) -> Self {
+        Self {
+            conn,
+            numbers,
+            bodies,
+            facts,
+            learner,
+            learned: None,
+            stamp,
+            queued: false,
+            changes: Changes::default(),
+            touched: BTreeMap::new(),
+            listings: BTreeMap::new(),
+            updated: BTreeMap::new(),
+            bodies_changed: BTreeSet::new(),
+            abouts: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one entry in.
+    pub(crate) fn take(&mut self, entry: &Entry) -> rusqlite::Result<()> {
+        let step = match Step::read(entry) {
+            Ok(Some(step)) => step,
+            Ok(None) => return Ok(()),
+            Err(ignored) => return self.problems(vec![*ignored]),
+        };
+        let content = entry.content().unwrap_or_default();
+        // Nobody's clock may put a thing into the future.
+        let time = step.time.min(entry.received);
+        let mut ignored = match step.effect() {
+            Effect::Listing { course } => self.listing(&step, course, time)?,
+            Effect::OwnRecord => {
+                self.updated(&step, time)?;
+                self.listing(&step, step.feed, time)?
+            }
+            Effect::Body => {
+                self.updated(&step, time)?;
+                self.body(&step, content)?
+            }
+            Effect::Learner => self.learner(&step, content)?,
+            Effect::About => {
+                self.about(&step)?;
+                Vec::new()
+            }
+            Effect::Contact => {
+                self.changes.contacts.insert(step.feed);
+                Vec::new()
+            }
+            Effect::NotPublic => {
+                vec![step.ignored(studytime_schema::fold::IgnoredReason::NotPublic)]
+            }
+            _ => return Ok(()),
+        };
+        ignored.extend(step.dropped_fields());
+        self.problems(ignored)?;
+        if let Some(text) = &entry.blob_text
+            && let Some(blob) = named_blob(&step.content)
+        {
+            self.text(&blob, text)?;
+        }
+        Ok(())
+    }
+
+    fn problems(&mut self, ignored: Vec<Ignored>) -> rusqlite::Result<()> {
+        for (place, ignored) in ignored.iter().enumerate() {
+            let feed = self.numbers.number(self.conn, &ignored.feed)?;
+            if write::put_problem(self.conn, feed, place, ignored)? {
+                self.changes.problems += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, feed: FeedId) -> rusqlite::Result<i64> {
+        let number = self.numbers.number(self.conn, &feed)?;
+        self.touched.insert(number, feed);
+        Ok(number)
+    }
+
+    fn updated(&mut self, step: &Step, time: u64) -> rusqlite::Result<()> {
+        let number = self.touch(step.feed)?;
+        let updated = self.updated.entry(number).or_default();
+        *updated = time.max(*updated);
+        Ok(())
+    }
+
+    fn listing(
+        &mut self,
+        step: &Step,
+        course: FeedId,
+        time: u64,
+    ) -> rusqlite::Result<Vec<Ignored>> {
+        let list = self.numbers.number(self.conn, &step.feed)?;
+        let number = self.touch(course)?;
+        if self.facts.lists.contains(&step.feed) {
+            self.changes.lists.insert(step.feed);
+        }
+        use std::collections::btree_map::Entry as Slot;
+        let row = match self.listings.entry((list, number)) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => {
+                let known = read::listing(self.conn, list, number)?;
+                slot.insert(known.unwrap_or_else(|| ListingRow {
+                    id: 0,
+                    course: number,
+                    listing: Listing::new(step.feed, course),
+                    first: (step.sequence, step.id),
+                    since: 0,
+                }))
+            }
+        };
+        let fresh = row.listing.place().is_none();
+        let ignored = row.listing.apply_step(step);
+        if fresh && row.listing.place().is_some() {
+            row.since = time;
+        }
+        Ok(ignored)
+    }
+
+    fn body(&mut self, step: &Step, content: &str) -> rusqlite::Result<Vec<Ignored>> {
+        let number = self.touch(step.feed)?;
+        self.bodies_changed.insert(number);
+        let body = self.bodies.get(self.conn, number, step.feed)?;
+        Ok(body.take(step, content))
+    }
+
+    fn learner(&mut self, step: &Step, content: &str) -> rusqlite::Result<Vec<Ignored>> {
+        let own = self.facts.own.contains(&step.feed);
+        let author = self.numbers.number(self.conn, &step.feed)?;
+        if let Content::Enrolment(enrolment) = &step.content
+            && !step.private
+        {
+            let course = self.touch(enrolment.feed_id)?;
+            write::put_enrolment(self.conn, course, author, step, enrolment.enrolled)?;
+        }
+        // Anybody can encrypt to the user; only the user's own feeds count, and
+        // which these are may be learned later.
+        if own || step.private {
+            write::put_learned(self.conn, author, step, content)?;
+        }
+        if !own {
+            return Ok(Vec::new());
+        }
+        self.changes.learner = true;
+        match &step.content {
+            Content::Enrolment(e) => {
+                self.touch(e.feed_id)?;
+            }
+            Content::Progress(p) => {
+                for entry in &p.entries {
+                    self.touch(entry.feed_id)?;
+                }
+            }
+            Content::TestResult(r) => {
+                self.touch(r.feed_id)?;
+            }
+            _ => {}
+        }
+        let learned = self.learned.get_or_insert_with(|| self.learner.clone());
+        Ok(learned.apply_step(step))
+    }
+
+    fn about(&mut self, step: &Step) -> rusqlite::Result<()> {
+        let Content::About(said) = &step.content else {
+            return Ok(());
+        };
+        if step.private || said.about_feed() != Some(step.feed) {
+            return Ok(());
+        }
+        let number = self.touch(step.feed)?;
+        if let std::collections::btree_map::Entry::Vacant(slot) = self.abouts.entry(number) {
+            slot.insert(read::about(self.conn, number)?.unwrap_or_default());
+        }
+        if let Some(about) = self.abouts.get_mut(&number) {
+            said.name.apply_to(&mut about.name);
+            said.description.apply_to(&mut about.description);
+            said.image.apply_to(&mut about.image);
+        }
+        self.changes.abouts.insert(step.feed);
+        if self.facts.lists.contains(&step.feed) {
+            self.changes.lists.insert(step.feed);
+        }
+        Ok(())
+    }
+
+    /// Takes the text of a blob in.
+    pub(crate) fn text(&mut self, blob: &BlobId, text: &str) -> rusqlite::Result<()> {
+        if !write::put_text(self.conn, blob, text)? {
+            return Ok(());
+        }
+        for (row, course, lesson) in write::docs_naming(self.conn, blob)? {
+            self.queue(row)?;
+            self.touch(course)?;
+            self.changes.courses.insert(course);
+            if let Some(lesson) = lesson {
+                self.changes.lessons.insert((course, lesson));
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, row: Row) -> rusqlite::Result<()> {
+        self.queued = true;
+        write::queue(self.conn, row, self.stamp)
+    }
+
+    /// Writes the rows that the entries changed.
+    pub(crate) fn finish(&mut self) -> rusqlite::Result<()> {
+        for ((list, _), row) in std::mem::take(&mut self.listings) {
+            let id = write::put_listing(self.conn, list, &row)?;
+            self.queue(Row::Listing(id))?;
+        }
+        for (number, about) in std::mem::take(&mut self.abouts) {
+            write::put_about(self.conn, number, &about)?;
+        }
+        for number in std::mem::take(&mut self.bodies_changed) {
+            let Some(feed) = self.touched.get(&number).copied() else {
+                continue;
+            };
+            let body = self.bodies.get(self.conn, number, feed)?;
+            body.store(self.conn, number)?;
+            let outline = body.body.outline();
+            let changed = write::put_lessons(self.conn, number, &outline)?;
+            self.lessons(feed, changed)?;
+            let mut stats = read::stats_of(self.conn, number)?.unwrap_or_default();
+            stats.lessons = outline.lessons.len() as u64;
+            count_bytes(self.conn, number, &mut stats, &self.facts.bytes_here)?;
+            write::put_stats(self.conn, number, &stats)?;
+        }
+        for (number, time) in std::mem::take(&mut self.updated) {
+            let mut stats = read::stats_of(self.conn, number)?.unwrap_or(CourseStats {
+                complete: true,
+                ..CourseStats::default()
+            });
+            stats.updated = stats.updated.max(time);
+            write::put_stats(self.conn, number, &stats)?;
+        }
+        Ok(())
+    }
+
+    fn lessons(&mut self, course: FeedId, changed: LessonsChanged) -> rusqlite::Result<()> {
+        if changed.moved {
+            self.changes.courses.insert(course);
+        }
+        for (row, lesson) in changed.rows {
+            self.queue(Row::Lesson(row))?;
+            self.changes.courses.insert(course);
+            self.changes.lessons.insert((course, lesson));
+        }
+        Ok(())
+    }
+}
+
+/// Counts a course's bytes: each blob once, other encodings of a video not.
+pub(crate) fn count_bytes(
+    conn: &Connection,
+    course: i64,
+    stats: &mut CourseStats,
+    here: &BytesHere,
+) -> rusqlite::Result<()> {
+    (stats.bytes_total, stats.bytes_here, stats.complete) = (0, 0, true);
+    let mut seen = BTreeSet::new();
+    for (_, need) in read::needs_of(conn, course)? {
+        if need.role == BlobRole::Alternative || !seen.insert(need.blob) {
+            continue;
+        }
+        let presence = here.get(&need.blob, need.manifest);
+        let size = need.size.unwrap_or(0).max(presence.bytes);
+        stats.bytes_total = stats.bytes_total.saturating_add(size);
+        stats.bytes_here = stats.bytes_here.saturating_add(presence.bytes);
+        stats.complete &= presence.complete;
+    }
+    Ok(())
+}
+
+/// The blob whose text comes with a message.
+fn named_blob(content: &Content) -> Option<BlobId> {
+    let course = |f: &CourseFields| f.description_blob.value().copied();
+    let lesson = |f: &LessonFields| f.lesson_content_blob.value().copied();
+    match content {
+        Content::Course(c) => course(&c.fields),
+        Content::CourseUpdate(c) => course(&c.fields),
+        Content::Lesson(l) => lesson(&l.fields),
+        Content::LessonUpdate(l) => lesson(&l.fields),
+        _ => None,
+    }
+}

@@ -1,0 +1,255 @@
+//! Making a course's entry in the columns from its rows.
+
+use crate::columns::{Columns, CourseColumn};
+use crate::facts::Facts;
+use crate::merge::{Merged, merge};
+use crate::popularity::{Popularity, popularity};
+use crate::store::{CourseStats, ListingRow, number_of, read};
+use crate::text::key;
+use rusqlite::Connection;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use studytime_schema::FeedId;
+use studytime_schema::fold::LearnerState;
+use studytime_schema::subjects::{SubjectTable, classify};
+use studytime_schema::view::CourseRecord;
+
+/// What an entry depends on beside rows, and the words that entries share.
+#[derive(Debug, Default)]
+pub(crate) struct Maker {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) learner: Arc<LearnerState>,
+    /// Another table of subjects than the built-in one.
+    pub(crate) subjects: Option<Arc<SubjectTable>>,
+    words: HashSet<Arc<str>>,
+}
+
+impl Maker {
+    pub(crate) fn new(facts: Facts, subjects: Option<Arc<SubjectTable>>) -> Self {
+        Self {
+            facts: Arc::new(facts),
+            subjects,
+            ..Self::default()
+        }
+    }
+
+    /// The one copy of a word that many courses share.
+    fn share(&mut self, word: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(word) {
+            return known.clone();
+        }
+        let word: Arc<str> = word.into();
+        self.words.insert(word.clone());
+        word
+    }
+
+    /// Whether a course is shown though no list names it.
+    fn is_wanted(&self, feed: &FeedId) -> bool {
+        let facts = &self.facts;
+        facts.own.contains(feed) || facts.opened.contains(feed) || self.learner.is_enrolled(feed)
+    }
+
+    /// Courses that are shown whether a list names them or not.
+    pub(crate) fn wanted(&self) -> BTreeSet<FeedId> {
+        let enrolled = self.learner.enrolments().into_iter().map(|e| e.feed_id);
+        let facts = &self.facts;
+        enrolled
+            .chain(facts.opened.iter().copied())
+            .chain(facts.own.iter().copied())
+            .collect()
+    }
+
+    /// Makes a course's entry from its rows; `None` when it is not shown.
+    pub(crate) fn make(
+        &mut self,
+        conn: &Connection,
+        number: i64,
+        feed: FeedId,
+        rows: &[ListingRow],
+        stats: Option<CourseStats>,
+        popularity: Popularity,
+    ) -> rusqlite::Result<Option<CourseColumn>> {
+        let wanted = self.is_wanted(&feed);
+        let facts = self.facts.clone();
+        let merged = merge(feed, rows, &facts.lists).filter(|m| wanted || !m.lists.is_empty());
+        let started = self.learner.is_enrolled(&feed);
+        let merged = match merged {
+            Some(merged) => merged,
+            // A course that nothing describes is shown when the user came to it
+            // on purpose, or made it.
+            None if started || facts.opened.contains(&feed) => nameless(conn, number, feed)?,
+            None if wanted && stats.is_some_and(|s| s.lessons > 0) => nameless(conn, number, feed)?,
+            None => return Ok(None),
+        };
+        let percent = if started {
+            let outline = read::outline(conn, number)?;
+            self.learner.course_progress(&feed, &outline).percent
+        } else {
+            0
+        };
+        let record = merged.record;
+        let subject = match &self.subjects {
+            Some(table) => table.classify(&record.keywords),
+            None => classify(&record.keywords),
+        };
+        let (category, subject) = (subject.category.to_owned(), subject.subject.to_owned());
+        let tag = record
+            .language
+            .as_deref()
+            .unwrap_or_default()
+            .to_lowercase();
+        let primary = tag.split(['-', '_']).next().unwrap_or_default().to_owned();
+        let rest = rest_of(&record);
+        Ok(Some(CourseColumn {
+            number,
+            feed,
+            key: key(&record.name),
+            category: self.share(&category),
+            subject: self.share(&subject),
+            language: self.share(&primary),
+            language_tag: self.share(&tag),
+            level: record.level,
+            minutes: record.duration_minutes,
+            provider: self.share(record.provider.as_deref().unwrap_or_default().trim()),
+            license: self.share(record.license.as_deref().unwrap_or_default().trim()),
+            deprecated: record.deprecated,
+            successor: record.replaced_by(),
+            name: record.name,
+            keyword_keys: record.keywords.iter().map(|k| key(k)).collect(),
+            keywords: record.keywords,
+            lists: merged.lists,
+            place: merged.place,
+            since: merged.since,
+            popularity,
+            stats: stats.unwrap_or_default(),
+            feed_here: stats.is_some(),
+            started,
+            percent,
+            gave: merged.gave,
+            rest,
+        }))
+    }
+
+    /// Reads one course anew; `None` when it is not shown.
+    pub(crate) fn read(
+        &mut self,
+        conn: &Connection,
+        number: i64,
+        feed: FeedId,
+    ) -> rusqlite::Result<Option<CourseColumn>> {
+        let rows = read::listings_of(conn, number)?;
+        let stats = read::stats_of(conn, number)?;
+        let learners = read::enrolments_of(conn, number)?;
+        let popularity = popularity(&learners, &self.facts);
+        self.make(conn, number, feed, &rows, stats, popularity)
+    }
+
+    /// Reads all courses.
+    pub(crate) fn read_all(&mut self, conn: &Connection) -> rusqlite::Result<Columns> {
+        let mut columns = Columns::new(self);
+        let mut stats: HashMap<i64, CourseStats> = read::all_stats(conn)?.into_iter().collect();
+        let learners = self.learners(conn)?;
+        let mut done: HashSet<FeedId> = HashSet::new();
+        let mut rows: Vec<ListingRow> = Vec::new();
+        let mut add = |rows: &[ListingRow]| -> rusqlite::Result<()> {
+            let Some(first) = rows.first() else {
+                return Ok(());
+            };
+            let (number, feed) = (first.course, first.listing.course());
+            done.insert(feed);
+            let popularity = learners
+                .get(&number)
+                .map_or_else(Popularity::default, |l| popularity(l, &self.facts));
+            let column = self.make(conn, number, feed, rows, stats.remove(&number), popularity)?;
+            if column.is_some() {
+                columns.put(number, feed, column);
+            }
+            Ok(())
+        };
+        read::all_listings(conn, |row| {
+            if rows.first().is_some_and(|first| first.course != row.course) {
+                add(&rows)?;
+                rows.clear();
+            }
+            rows.push(row);
+            Ok(())
+        })?;
+        add(&rows)?;
+        // Started, opened and own courses may have no row at all.
+        for feed in self.wanted() {
+            if !done.contains(&feed)
+                && let Some(number) = number_of(conn, &feed)?
+            {
+                let column = self.read(conn, number, feed)?;
+                columns.put(number, feed, column);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The learners within reach, by number of the course.
+    fn learners(&self, conn: &Connection) -> rusqlite::Result<HashMap<i64, Vec<FeedId>>> {
+        let mut learners: HashMap<i64, Vec<FeedId>> = HashMap::new();
+        if !self.facts.reach.is_empty() {
+            read::enrolments(conn, |course, learner| {
+                if self.facts.reach.contains_key(&learner) {
+                    learners.entry(course).or_default().push(learner);
+                }
+            })?;
+        }
+        Ok(learners)
+    }
+}
+
+/// A course known by nothing but its feed, under the name the feed gives itself.
+fn nameless(conn: &Connection, number: i64, feed: FeedId) -> rusqlite::Result<Merged> {
+    Ok(Merged {
+        record: nameless_record(conn, number, feed)?,
+        gave: Vec::new(),
+        lists: Vec::new(),
+        place: u64::MAX,
+        since: 0,
+    })
+}
+
+/// The record of a course that nothing describes.
+pub(crate) fn nameless_record(
+    conn: &Connection,
+    number: i64,
+    feed: FeedId,
+) -> rusqlite::Result<CourseRecord> {
+    let about = read::about(conn, number)?.unwrap_or_default();
+    Ok(CourseRecord {
+        feed_id: feed,
+        name: about.name.unwrap_or_default(),
+        description: about.description,
+        description_blob: None,
+        image: about.image,
+        keywords: Vec::new(),
+        language: None,
+        level: None,
+        duration_minutes: None,
+        provider: None,
+        license: None,
+        source_url: None,
+        prerequisites: Vec::new(),
+        deprecated: false,
+        successor: None,
+        deprecation_reason: None,
+        listed_by: Vec::new(),
+    })
+}
+
+/// A fingerprint of the fields that columns do not hold, so that a change of
+/// them is seen too.
+fn rest_of(record: &CourseRecord) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    record.description.hash(&mut hasher);
+    record.description_blob.hash(&mut hasher);
+    record.image.hash(&mut hasher);
+    record.source_url.hash(&mut hasher);
+    record.prerequisites.hash(&mut hasher);
+    record.deprecation_reason.hash(&mut hasher);
+    hasher.finish()
+}

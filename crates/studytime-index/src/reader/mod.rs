@@ -1,0 +1,301 @@
+//! The querying side.
+
+mod answer;
+mod cards;
+mod course;
+mod courses;
+mod learning;
+mod suggest;
+
+use crate::QueryError;
+use crate::columns::Columns;
+use crate::index::counts;
+use crate::model::{
+    About, CourseCard, CourseDetail, CourseQuery, LearnerView, LessonDetail, ListInfo,
+    ListedCourse, NeededBlob, Page, Problem, SubjectCount, Suggestion, TextBlob,
+};
+use crate::store::{Pool, number_of, read};
+use crate::text::TextReader;
+use crate::text::search::Scratch;
+use std::sync::{Arc, PoisonError, RwLock};
+use studytime_schema::fold::{IgnoredReason, LearnerState};
+use studytime_schema::view::CourseOutline;
+use studytime_schema::{BlobId, FeedId, LogPosition};
+
+/// Listings by a feed that is no list of the user's that are told as problems,
+/// at most.
+const MAX_FOREIGN: usize = 1_000;
+
+/// What the writer and all readers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    columns: RwLock<Arc<Columns>>,
+    pool: Pool,
+    text: TextReader,
+    scratch: Scratch,
+}
+
+impl Shared {
+    pub(crate) fn new(columns: Columns, pool: Pool, text: TextReader) -> Self {
+        Self {
+            columns: RwLock::new(Arc::new(columns)),
+            pool,
+            text,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// A snapshot. The lock is held for the copy of one pointer.
+    pub(crate) fn columns(&self) -> Arc<Columns> {
+        self.columns
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Changes the columns: in place while no reader holds a snapshot, else a
+    /// copy of them.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Columns)) {
+        let mut columns = self.columns.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut columns));
+    }
+
+    pub(crate) fn replace(&self, new: Columns) {
+        *self.columns.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    }
+}
+
+/// The querying side of an [`Index`](crate::Index): cheap to clone, safe to
+/// share between threads. Every answer comes from one snapshot of the columns;
+/// the writer is not held up by it.
+///
+/// All methods but [`subjects`](Self::subjects), [`suggest`](Self::suggest),
+/// [`listed_courses`](Self::listed_courses) and the getters read from disk.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The log position that answers reflect at least.
+    pub fn position(&self) -> LogPosition {
+        self.shared.columns().position
+    }
+
+    /// Courses by filter, text and order, with facets.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn courses(&self, query: &CourseQuery) -> Result<Page<CourseCard>, QueryError> {
+        courses::courses(&self.shared, query)
+    }
+
+    /// Categories and subjects with their counts, most popular first, then most
+    /// courses, then by name. Deprecated courses do not count.
+    pub fn subjects(&self) -> Vec<SubjectCount> {
+        suggest::subjects(&self.shared.columns())
+    }
+
+    /// Completions of what is being typed, at most `limit`: courses whose name
+    /// begins with it, then courses with words that begin so, subjects,
+    /// keywords; popular ones first.
+    pub fn suggest(&self, prefix: &str, limit: usize) -> Vec<Suggestion> {
+        suggest::suggest(&self.shared.columns(), prefix, limit)
+    }
+
+    /// One course whole. Courses that no list names are found too, as far as
+    /// anything of them is here.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn course(&self, course: &FeedId) -> Result<Option<CourseDetail>, QueryError> {
+        course::course(&self.shared, course)
+    }
+
+    /// All lessons of a course, with texts that stand in messages; `None` while
+    /// nothing of its feed is here.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn outline(&self, course: &FeedId) -> Result<Option<CourseOutline>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        let Some(number) = number_of(&conn, course)? else {
+            return Ok(None);
+        };
+        if read::stats_of(&conn, number)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(read::outline(&conn, number)?))
+    }
+
+    /// One lesson by its number.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn lesson(&self, course: &FeedId, number: u64) -> Result<Option<LessonDetail>, QueryError> {
+        course::lesson(&self.shared, course, number)
+    }
+
+    /// The text of a blob that was handed in with
+    /// [`apply_text`](crate::Index::apply_text).
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn text(&self, blob: &BlobId) -> Result<Option<String>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        Ok(read::text_of(&conn, blob)?)
+    }
+
+    /// The user's lists, in the user's order, whether anything of them is here
+    /// or not.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn lists(&self) -> Result<Vec<ListInfo>, QueryError> {
+        let columns = self.shared.columns();
+        let mut counts = vec![0_usize; columns.facts.lists.len()];
+        for at in columns.iter().flat_map(|(_, c)| &c.lists) {
+            if let Some(count) = counts.get_mut(usize::from(*at)) {
+                *count += 1;
+            }
+        }
+        let lists = columns.facts.lists.iter().zip(counts);
+        lists
+            .map(|(feed, courses)| {
+                let about = self.about(feed)?.unwrap_or_default();
+                Ok(ListInfo {
+                    feed_id: *feed,
+                    name: about.name,
+                    description: about.description,
+                    image: about.image,
+                    courses,
+                })
+            })
+            .collect()
+    }
+
+    /// All shown courses, most popular first, for the replication policy.
+    pub fn listed_courses(&self) -> Vec<ListedCourse> {
+        let columns = self.shared.columns();
+        let ranks = columns.ranks();
+        let courses = ranks.order.iter().filter_map(|at| columns.get(*at));
+        courses
+            .enumerate()
+            .map(|(rank, course)| ListedCourse {
+                feed_id: course.feed,
+                lists: answer::lists(&columns, course),
+                rank,
+                started: course.started,
+                deprecated: course.deprecated,
+            })
+            .collect()
+    }
+
+    /// What the user is learning.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn learner(&self) -> Result<LearnerView, QueryError> {
+        learning::learner(&self.shared)
+    }
+
+    /// The folded state behind [`learner`](Self::learner), for what is decided
+    /// by it: carrying progress over to a successor, what is published next.
+    pub fn learner_state(&self) -> Arc<LearnerState> {
+        self.shared.columns().learner.clone()
+    }
+
+    /// Every blob a course needs, in the order to fetch them: the course's own,
+    /// then lesson by lesson. Other encodings of its videos are among them
+    /// ([`BlobRole::Alternative`](studytime_schema::view::BlobRole::Alternative)).
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn needed_blobs(&self, course: &FeedId) -> Result<Vec<NeededBlob>, QueryError> {
+        course::needed_blobs(&self.shared, course)
+    }
+
+    /// The courses whose lessons need a blob: what its arrival may complete.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn courses_needing(&self, blob: &BlobId) -> Result<Vec<FeedId>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        let mut courses = Vec::new();
+        for number in read::courses_needing(&conn, blob)? {
+            courses.extend(crate::store::feed_of(&conn, number)?);
+        }
+        courses.sort_unstable();
+        Ok(courses)
+    }
+
+    /// The blobs of shown courses whose text the index is missing, course by
+    /// course, most popular first. Ask it once after a start; later ones are in
+    /// [`Changes::text_blobs`](crate::Changes::text_blobs).
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn text_blobs_needed(&self) -> Result<Vec<TextBlob>, QueryError> {
+        let columns = self.shared.columns();
+        let ranks = columns.ranks();
+        let conn = self.shared.pool.get()?;
+        let mut found: Vec<(u32, TextBlob)> = Vec::new();
+        read::docs_missing_text(&conn, None, |row, number, blob| {
+            let Some(at) = columns.by_number(number) else {
+                return;
+            };
+            if let Some(course) = columns.get(at)
+                && counts(&columns, row)
+            {
+                let rank = ranks.rank.get(at as usize).copied().unwrap_or(u32::MAX);
+                let course = course.feed;
+                found.push((rank, TextBlob { blob, course }));
+            }
+        })?;
+        // Within a course the order of rows stays: lessons come as published.
+        found.sort_by_key(|(rank, _)| *rank);
+        Ok(found.into_iter().map(|(_, text)| text).collect())
+    }
+
+    /// What a feed says about itself; `None` when it never did.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn about(&self, feed: &FeedId) -> Result<Option<About>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        match number_of(&conn, feed)? {
+            Some(number) => Ok(read::about(&conn, number)?),
+            None => Ok(None),
+        }
+    }
+
+    /// What was not taken of a feed, and why, by sequence: its first thousand
+    /// such messages.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn problems(&self, feed: &FeedId) -> Result<Vec<Problem>, QueryError> {
+        let columns = self.shared.columns();
+        let conn = self.shared.pool.get()?;
+        let Some(number) = number_of(&conn, feed)? else {
+            return Ok(Vec::new());
+        };
+        let mut problems = read::problems(&conn, number, *feed)?;
+        if !columns.facts.lists.contains(feed) {
+            for (course, sequence, id) in read::foreign_listings(&conn, number, MAX_FOREIGN)? {
+                problems.push(Problem {
+                    feed: *feed,
+                    sequence,
+                    id,
+                    reason: IgnoredReason::NotAList { course }.to_string(),
+                });
+            }
+            problems.sort_by_key(|p| p.sequence);
+        }
+        Ok(problems)
+    }
+}

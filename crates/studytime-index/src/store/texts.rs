@@ -1,0 +1,229 @@
+//! Texts that live in blobs, and the queue of rows whose document the text
+//! index has not taken yet.
+
+use super::lessons::{lesson_row, lessons_with_text};
+use super::{clamp, from_json};
+use crate::text::{Doc, plain};
+use rusqlite::{Connection, OptionalExtension};
+use studytime_schema::fold::Listing;
+use studytime_schema::{BlobId, FeedId, MessageId};
+
+/// Bytes of one text that are searched; the rest of a longer one is not.
+pub(crate) const MAX_SEARCHED: usize = 512 * 1024;
+
+/// What a document is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Row {
+    /// A row of (list, course).
+    Listing(i64),
+    /// A row of a lesson.
+    Lesson(i64),
+}
+
+/// The number of a row's document.
+pub(crate) fn doc_of(row: Row) -> u64 {
+    match row {
+        Row::Listing(id) => id.cast_unsigned() << 1,
+        Row::Lesson(id) => (id.cast_unsigned() << 1) | 1,
+    }
+}
+
+/// The row of a document.
+pub(crate) fn row_of(doc: u64) -> Row {
+    let id = (doc >> 1).cast_signed();
+    if doc & 1 == 0 {
+        Row::Listing(id)
+    } else {
+        Row::Lesson(id)
+    }
+}
+
+/// Notes that a row changed, so that its document is made anew.
+pub(crate) fn queue(conn: &Connection, row: Row, stamp: u64) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO queue(doc, stamp) VALUES(?1, ?2)")?
+        .execute((doc_of(row).cast_signed(), clamp(stamp)))?;
+    Ok(())
+}
+
+/// Notes that every row's document must be made anew.
+pub(crate) fn queue_all(conn: &Connection, stamp: u64) -> rusqlite::Result<()> {
+    conn.execute("DELETE FROM queue", [])?;
+    conn.execute(
+        "INSERT INTO queue(doc, stamp) SELECT id * 2, ?1 FROM listing
+         UNION ALL SELECT id * 2 + 1, ?1 FROM lesson",
+        [clamp(stamp)],
+    )?;
+    Ok(())
+}
+
+/// The next rows of the queue with their stamps, oldest change first.
+pub(crate) fn queued(
+    conn: &Connection,
+    upto: u64,
+    most: usize,
+) -> rusqlite::Result<Vec<(u64, u64)>> {
+    conn.prepare_cached(
+        "SELECT doc, stamp FROM queue WHERE stamp <= ?1 ORDER BY stamp, doc LIMIT ?2",
+    )?
+    .query_map((clamp(upto), clamp(most as u64)), |r| {
+        Ok((
+            r.get::<_, i64>(0)?.cast_unsigned(),
+            r.get::<_, i64>(1)?.cast_unsigned(),
+        ))
+    })?
+    .collect()
+}
+
+/// Takes rows off the queue.
+pub(crate) fn forget_queue(conn: &Connection, docs: &[(u64, u64)]) -> rusqlite::Result<()> {
+    let mut delete = conn.prepare_cached("DELETE FROM queue WHERE doc = ?1 AND stamp = ?2")?;
+    for (doc, stamp) in docs {
+        delete.execute((doc.cast_signed(), clamp(*stamp)))?;
+    }
+    Ok(())
+}
+
+/// The document of a row as it is now; `None` when there is nothing to find.
+pub(crate) fn make_doc(conn: &Connection, doc: u64) -> rusqlite::Result<Option<Doc>> {
+    match row_of(doc) {
+        Row::Listing(id) => listing_doc(conn, id),
+        Row::Lesson(id) => lesson_doc(conn, id),
+    }
+}
+
+fn listing_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
+    let found: Option<(i64, Listing)> = conn
+        .prepare_cached("SELECT course, row FROM listing WHERE id = ?1")?
+        .query_row([id], |r| {
+            Ok((r.get(0)?, from_json(r.get_ref(1)?.as_str()?)?))
+        })
+        .optional()?;
+    let Some((course, listing)) = found.filter(|(_, l)| l.is_listed()) else {
+        return Ok(None);
+    };
+    let fields = listing.fields();
+    let mut about = fields.description.value().cloned().unwrap_or_default();
+    if let Some(blob) = fields.description_blob.value()
+        && let Some(text) = text_of(conn, blob)?
+    {
+        about.push('\n');
+        about.push_str(&text);
+    }
+    let keywords = fields
+        .keywords
+        .value()
+        .map(|k| k.join("\n"))
+        .unwrap_or_default();
+    let provider = fields.provider.value().map_or("", String::as_str);
+    Ok(Some(Doc {
+        doc: doc_of(Row::Listing(id)),
+        course: course.cast_unsigned(),
+        title: plain::searchable(listing.name().unwrap_or_default(), None, MAX_SEARCHED),
+        keywords: plain::searchable(&keywords, None, MAX_SEARCHED),
+        provider: plain::searchable(provider, None, MAX_SEARCHED),
+        about: plain::searchable(&about, Some(plain::Markup::Markdown), MAX_SEARCHED),
+        ..Doc::default()
+    }))
+}
+
+fn lesson_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
+    let Some(lesson) = lesson_row(conn, id)? else {
+        return Ok(None);
+    };
+    let course: i64 = conn
+        .prepare_cached("SELECT course FROM lesson WHERE id = ?1")?
+        .query_row([id], |r| r.get(0))?;
+    let mut title = lesson.name.clone();
+    for item in lesson.items() {
+        title.push('\n');
+        title.push_str(item.name());
+    }
+    let mut body = String::new();
+    if let Some(description) = &lesson.description {
+        body.push_str(&plain::searchable(
+            description,
+            Some(plain::Markup::Markdown),
+            MAX_SEARCHED,
+        ));
+        body.push('\n');
+    }
+    let blob_text = match &lesson.lesson_content_blob {
+        Some(blob) => text_of(conn, blob)?,
+        None => None,
+    };
+    if let Some(text) = lesson.lesson_content.as_ref().or(blob_text.as_ref()) {
+        let markup = plain::Markup::of(lesson.lesson_content_type);
+        body.push_str(&plain::searchable(text, markup, MAX_SEARCHED));
+    }
+    Ok(Some(Doc {
+        doc: doc_of(Row::Lesson(id)),
+        course: course.cast_unsigned(),
+        lesson: plain::searchable(&title, None, MAX_SEARCHED),
+        body,
+        ..Doc::default()
+    }))
+}
+
+/// The text of a blob, once it was handed in.
+pub(crate) fn text_of(conn: &Connection, blob: &BlobId) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached("SELECT text FROM blob_text WHERE blob = ?1")?
+        .query_row([blob.as_bytes()], |r| r.get(0))
+        .optional()
+}
+
+/// Keeps the text of a blob; says whether it was new.
+pub(crate) fn put_text(conn: &Connection, blob: &BlobId, text: &str) -> rusqlite::Result<bool> {
+    let new = conn
+        .prepare_cached("INSERT OR IGNORE INTO blob_text(blob, text) VALUES(?1, ?2)")?
+        .execute((blob.as_bytes(), text))?;
+    Ok(new > 0)
+}
+
+/// Rows whose text is a blob: the row, its course, and the lesson where it is one.
+pub(crate) fn docs_naming(
+    conn: &Connection,
+    blob: &BlobId,
+) -> rusqlite::Result<Vec<(Row, FeedId, Option<MessageId>)>> {
+    let mut found: Vec<_> = conn
+        .prepare_cached(
+            "SELECT l.id, f.key FROM listing l JOIN feed f ON f.id = l.course WHERE l.text_blob = ?1",
+        )?
+        .query_map([blob.as_bytes()], |r| {
+            Ok((Row::Listing(r.get(0)?), FeedId::from_bytes(r.get(1)?), None))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, course, lesson) in lessons_with_text(conn, blob)? {
+        found.push((Row::Lesson(id), course, Some(lesson)));
+    }
+    Ok(found)
+}
+
+/// Texts that were named and not handed in: the row, the number of its course,
+/// and the blob.
+pub(crate) fn docs_missing_text(
+    conn: &Connection,
+    course: Option<i64>,
+    mut each: impl FnMut(Row, i64, BlobId),
+) -> rusqlite::Result<()> {
+    let all = course.is_none();
+    let course = course.unwrap_or(0);
+    for (table, row) in [
+        ("listing", Row::Listing as fn(i64) -> Row),
+        ("lesson", Row::Lesson as fn(i64) -> Row),
+    ] {
+        let filter = if all { "?1 = ?1" } else { "t.course = ?1" };
+        let mut statement = conn.prepare_cached(&format!(
+            "SELECT t.id, t.course, t.text_blob FROM {table} t WHERE t.text_blob IS NOT NULL AND {filter}
+             AND NOT EXISTS(SELECT 1 FROM blob_text b WHERE b.blob = t.text_blob)"
+        ))?;
+        let mut rows = statement.query([course])?;
+        while let Some(found) = rows.next()? {
+            each(
+                row(found.get(0)?),
+                found.get(1)?,
+                BlobId::from_bytes(found.get(2)?),
+            );
+        }
+    }
+    Ok(())
+}

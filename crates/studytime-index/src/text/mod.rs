@@ -1,0 +1,13 @@
+//! Text: splitting it, keeping it searchable, finding it again.
+
+mod analyze;
+mod ask;
+mod engine;
+mod fold;
+pub(crate) mod plain;
+pub(crate) mod search;
+pub(crate) mod snippet;
+
+pub(crate) use analyze::key;
+pub(crate) use ask::{Asked, ask};
+pub(crate) use engine::{Doc, TextIndex, TextReader};
