@@ -203,6 +203,22 @@ fn write_decimal(n: f64) -> Value {
     }
 }
 
+/// Decimal numbers in stored rows and replies: as in messages, so that they
+/// read back to the last bit.
+mod decimal_text {
+    use serde::de::{self, Deserialize as _};
+    use serde::{Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(n: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        super::write_decimal(*n).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        super::decimal(&value).map_err(de::Error::custom)
+    }
+}
+
 fn texts(fields: &mut Fields<'_>, key: &str, least: usize) -> Result<Vec<String>, String> {
     let value = fields.get(key).ok_or(format!("has no `{key}`"))?;
     let list = value
