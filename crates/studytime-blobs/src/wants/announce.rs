@@ -242,6 +242,10 @@ impl Wants {
 
     /// Has strangers considered for segments at `at`, or earlier.
     pub(super) fn consider_strangers_at(&mut self, at: u64) {
+        if !self.peers.values().any(|p| p.opened && !p.is_friend()) {
+            // The first one that comes asks for it.
+            return;
+        }
         let at = at.max(self.strangers_seen.saturating_add(STRANGERS_PAUSE));
         self.strangers_at = Some(self.strangers_at.map_or(at, |t| t.min(at)));
     }
