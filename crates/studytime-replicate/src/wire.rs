@@ -26,6 +26,9 @@ pub const REPLICATE_ARGS: &str = r#"[{"version":3,"format":"classic"}]"#;
 /// The longest frame of notes that is sent, in bytes.
 pub const MAX_NOTES_BYTES: usize = 256 * 1024;
 
+/// The most bytes one note takes in a frame.
+pub const MAX_NOTE_BYTES: usize = 80;
+
 /// The most notes read from one frame; the rest is ignored.
 pub const MAX_NOTES_PER_FRAME: usize = 200_000;
 
@@ -131,6 +134,9 @@ struct Fields<'a> {
     sequence: Option<&'a RawValue>,
     content: bool,
     clock: Option<&'a RawValue>,
+    /// Both only in wrapped items of a history stream.
+    key: bool,
+    value: Option<&'a RawValue>,
     notes: Vec<(FeedId, Note)>,
 }
 
@@ -175,6 +181,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         "sequence" => fields.sequence = Some(value),
                         "content" => fields.content = true,
                         "clock" => fields.clock = Some(value),
+                        "key" => fields.key = true,
+                        "value" => fields.value = Some(value),
                         key if fields.notes.len() < MAX_NOTES_PER_FRAME => {
                             if let Ok(feed) = FeedId::from_sigil(key) {
                                 let note = integer(value.get()).map_or(Note::Refuse, Note::decode);
@@ -254,10 +262,9 @@ impl NotesWriter {
         self.text.len() == 1
     }
 
-    /// Whether the frame should be sent before more is added: another note could
-    /// bring it over [`MAX_NOTES_BYTES`].
-    pub fn is_full(&self) -> bool {
-        self.text.len() + 80 > MAX_NOTES_BYTES
+    /// Whether another note could bring the frame over so many bytes.
+    pub fn is_full(&self, bytes: usize) -> bool {
+        self.text.len() + MAX_NOTE_BYTES > bytes
     }
 
     /// The frame, `{}` when empty.
@@ -378,19 +385,9 @@ impl HistoryRequest {
 /// # Errors
 /// [`FrameError`] when it is not a JSON object.
 pub fn history_item(item: &Bytes) -> Result<Bytes, FrameError> {
-    #[derive(Deserialize)]
-    struct Wrapped<'a> {
-        #[serde(borrow, default)]
-        key: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        value: Option<&'a RawValue>,
-    }
-    let wrapped: Wrapped<'_> = serde_json::from_slice(item).map_err(FrameError::Malformed)?;
-    match wrapped {
-        Wrapped {
-            key: Some(_),
-            value: Some(value),
-        } => Ok(item.slice_ref(value.get().as_bytes())),
+    let fields: Fields<'_> = serde_json::from_slice(item).map_err(FrameError::Malformed)?;
+    match fields.value {
+        Some(value) if fields.key => Ok(item.slice_ref(value.get().as_bytes())),
         _ => Ok(item.clone()),
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Feed {
     pub(super) id: FeedId,
     /// The last sequence in the store; 0 for none.
     pub(super) tip: u64,
+    /// When it last grew.
+    pub(super) grown: u64,
     pub(super) want: Option<Want>,
     /// We block its author.
     pub(super) blocked: bool,
@@ -43,6 +45,7 @@ impl Feed {
         Self {
             id,
             tip: 0,
+            grown: 0,
             want: None,
             blocked: false,
             source: None,

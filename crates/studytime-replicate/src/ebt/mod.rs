@@ -42,7 +42,7 @@ pub use api::{
 
 use crate::clock::Note;
 use crate::store::Shunned;
-use crate::wire::Frame;
+use crate::wire::{Frame, MAX_NOTE_BYTES};
 use bytes::Bytes;
 use feeds::{FeedTable, Mark};
 use session::{Session, State};
@@ -292,7 +292,7 @@ impl Ebt {
             let peer = *self.ready.first()?;
             let session = self.sessions.get(&peer).filter(|s| s.is_active());
             if let Some((room, greeted)) = session.map(|s| (s.room, s.greeted)) {
-                if (room > 0 || !greeted)
+                if (room > MAX_NOTE_BYTES || !greeted)
                     && let Some(output) = self.notes_frame(peer, self.now)
                 {
                     return Some(output);

@@ -4,7 +4,7 @@ use super::Ebt;
 use super::api::{Output, Payload, PeerId};
 use super::feeds::Ix;
 use crate::clock::Note;
-use crate::wire::NotesWriter;
+use crate::wire::{MAX_NOTES_BYTES, NotesWriter};
 use studytime_schema::FeedId;
 
 impl Ebt {
@@ -89,8 +89,9 @@ impl Ebt {
     /// there is nothing to say.
     pub(super) fn notes_frame(&mut self, peer: PeerId, now: u64) -> Option<Output> {
         let session = self.sessions.get_mut(&peer)?;
+        let limit = session.room.min(MAX_NOTES_BYTES);
         let mut frame = NotesWriter::new();
-        while !frame.is_full() {
+        while !frame.is_full(limit) {
             let Some((_, ix)) = session.dirty.pop_first() else {
                 break;
             };
@@ -108,7 +109,7 @@ impl Ebt {
             }
             frame.push(&feed.id, note);
         }
-        while !frame.is_full() {
+        while !frame.is_full(limit) {
             match session.refusals.pop_first() {
                 Some(feed) => frame.push(&feed, Note::Refuse),
                 None => break,
@@ -193,7 +194,11 @@ impl Ebt {
                 here: tip,
             });
         }
-        if answer || (!receive && sequence < tip && told.is_some_and(|t| t < tip)) {
+        let behind = told.is_some_and(|t| t < tip);
+        if behind && sequence >= tip {
+            session.tell_later(ix, now.saturating_add(self.config.tell_after));
+        }
+        if answer || (behind && !receive && sequence < tip) {
             self.mark(peer, ix, false);
         }
         if receive && sequence < tip {
@@ -245,10 +250,7 @@ impl Ebt {
                 Some(sequence) if sequence < tip && !asks => self.mark(peer, ix, false),
                 // It has as much; that we have caught up can wait for a quiet moment.
                 Some(_) if told.is_some_and(|t| t < tip) => {
-                    session.tell.insert(ix);
-                    session
-                        .tell_at
-                        .get_or_insert(now.saturating_add(self.config.tell_after));
+                    session.tell_later(ix, now.saturating_add(self.config.tell_after));
                 }
                 Some(_) => {}
             }
@@ -257,14 +259,24 @@ impl Ebt {
 
     /// Tells a peer how far we got with what it sent. Without this, it would
     /// name all these feeds again in its next session.
+    ///
+    /// Not while a feed is still growing: other programs take such a note for a
+    /// wish to go on from there, and send again what is on its way already.
     pub(super) fn tell_progress(&mut self, peer: PeerId, now: u64) {
+        let wait = self.config.tell_after;
         let Some(session) = self.sessions.get_mut(&peer) else {
             return;
         };
-        if session.tell_at.is_some_and(|at| at <= now) {
-            session.tell_at = None;
-            for ix in std::mem::take(&mut session.tell) {
+        if session.tell_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        for ix in std::mem::take(&mut session.tell) {
+            let feed = self.feeds.get(ix);
+            let moving = !feed.inflight.is_empty() || now.saturating_sub(feed.grown) < wait;
+            if !moving {
                 self.mark(peer, ix, false);
+            } else if let Some(session) = self.sessions.get_mut(&peer) {
+                session.tell_later(ix, now.saturating_add(wait));
             }
         }
     }

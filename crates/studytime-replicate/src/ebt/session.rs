@@ -132,6 +132,12 @@ impl Session {
         }
     }
 
+    /// Puts a feed in line to tell the peer how far we got with it.
+    pub(super) fn tell_later(&mut self, ix: Ix, at: u64) {
+        self.tell.insert(ix);
+        self.tell_at.get_or_insert(at);
+    }
+
     fn take_changes(&mut self) -> PeerClock {
         let changed = std::mem::take(&mut self.changed);
         changed

@@ -384,6 +384,7 @@ impl Ebt {
             return;
         }
         feed.tip = tip;
+        feed.grown = now;
         feed.switches = 0;
         if let Some(source) = &mut feed.source {
             source.heard = source.heard.max(now);

@@ -231,3 +231,42 @@ impl FeedStore for SqliteStore {
         Ok(problems)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::{chain, keys};
+    use super::*;
+
+    /// A full disk costs the batch, is told as such, and is survived.
+    #[test]
+    fn a_full_disk_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("feeds.db")).unwrap();
+        let messages = chain(&keys(1), None, 300, "some text");
+        store.append(&messages[..10], 1).unwrap();
+        let pages: i64 = {
+            let db = &store.writer().db;
+            let pages = db
+                .query_row("PRAGMA page_count", [], |row| row.get(0))
+                .unwrap();
+            db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .unwrap();
+            pages
+        };
+        assert!(matches!(
+            store.append(&messages[10..], 1),
+            Err(StoreError::DiskFull(_))
+        ));
+        assert!(matches!(
+            store.append_all(&messages[10..], 1),
+            Err(AppendAllError::Store(StoreError::DiskFull(_)))
+        ));
+        assert_eq!(store.tip(&keys(1).id()).unwrap(), Some(messages[9].tip()));
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+
+        let more = format!("PRAGMA max_page_count = {}", pages * 100);
+        store.writer().db.query_row(&more, [], |_| Ok(())).unwrap();
+        store.append(&messages[10..], 1).unwrap();
+        assert_eq!(store.counts().unwrap().messages, 300);
+    }
+}

@@ -9,7 +9,7 @@ use std::path::Path;
 const APPLICATION: i64 = 0x5374_4664;
 
 /// How long to wait for another connection, in milliseconds.
-const BUSY_MS: u32 = 5_000;
+const BUSY_MS: u32 = 2_000;
 
 const TABLES: &str = "
     -- Feeds and peers, by a small number.

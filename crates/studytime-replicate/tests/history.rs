@@ -1,0 +1,421 @@
+//! createHistoryStream, both ends.
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use studytime_replicate::ebt::{IngestOutcome, Priority};
+use studytime_replicate::history::{ClientConfig, ClientOutput, ServerOutput};
+use studytime_replicate::ingest::{self, Verifier};
+use studytime_replicate::store::conformance::{chain, keys};
+use studytime_replicate::wire::HistoryRequest;
+use studytime_replicate::{FeedStore, HistoryClient, HistoryServer, MemoryStore};
+use studytime_schema::{FeedId, Message};
+
+fn store_with(feeds: &[Vec<Arc<Message>>]) -> MemoryStore {
+    let store = MemoryStore::new();
+    for feed in feeds {
+        store.append(feed, 42).unwrap();
+    }
+    store
+}
+
+fn tip(store: &MemoryStore, feed: &FeedId) -> u64 {
+    store.tip(feed).unwrap().map_or(0, |t| t.sequence)
+}
+
+/// Runs a server until it waits or ends.
+fn drain(server: &mut HistoryServer, store: &MemoryStore) -> (Vec<String>, bool) {
+    let mut items = Vec::new();
+    while let Some(output) = server.poll_output() {
+        match output {
+            ServerOutput::Read {
+                feed,
+                from,
+                max_count,
+                max_bytes,
+            } => {
+                server.handle_read(&store.read(&feed, from, max_count, max_bytes).unwrap());
+            }
+            ServerOutput::Send(item) => items.push(String::from_utf8(item.to_vec()).unwrap()),
+            ServerOutput::End => return (items, true),
+            other => panic!("{other:?}"),
+        }
+    }
+    (items, false)
+}
+
+fn serve(request: HistoryRequest, store: &MemoryStore) -> (Vec<String>, bool) {
+    let mut server = HistoryServer::new(request, tip(store, &request.feed), true, usize::MAX);
+    drain(&mut server, store)
+}
+
+#[test]
+fn serves_what_is_asked_for() {
+    let feed = chain(&keys(1), None, 600, "x");
+    let id = keys(1).id();
+    let store = store_with(&[feed.clone()]);
+    let wires = |range: std::ops::Range<usize>| -> Vec<String> {
+        feed[range].iter().map(|m| m.wire().to_owned()).collect()
+    };
+    let all = HistoryRequest::new(id, 0);
+    assert_eq!(serve(all, &store), (wires(0..600), true));
+    assert_eq!(
+        serve(HistoryRequest { from: 3, ..all }, &store),
+        (wires(2..600), true),
+        "inclusive"
+    );
+    let some = HistoryRequest {
+        from: 590,
+        limit: Some(4),
+        ..all
+    };
+    assert_eq!(serve(some, &store), (wires(589..593), true));
+    assert_eq!(
+        serve(
+            HistoryRequest {
+                limit: Some(0),
+                ..all
+            },
+            &store
+        ),
+        (vec![], true)
+    );
+    assert_eq!(
+        serve(HistoryRequest { from: 601, ..all }, &store),
+        (vec![], true)
+    );
+    assert_eq!(
+        serve(HistoryRequest { old: false, ..all }, &store),
+        (vec![], true)
+    );
+    let unknown = HistoryRequest::new(keys(9).id(), 1);
+    assert_eq!(
+        serve(unknown, &store),
+        (vec![], true),
+        "an unknown feed is an empty one"
+    );
+
+    let (items, _) = serve(
+        HistoryRequest {
+            limit: Some(1),
+            keys: true,
+            ..all
+        },
+        &store,
+    );
+    let (key, value) = (feed[0].id(), feed[0].wire());
+    assert_eq!(
+        items,
+        [format!(
+            r#"{{"key":"{key}","value":{value},"timestamp":42}}"#
+        )]
+    );
+    let ids = HistoryRequest {
+        limit: Some(1),
+        keys: true,
+        values: false,
+        ..all
+    };
+    assert_eq!(serve(ids, &store).0, [format!("\"{key}\"")]);
+
+    let mut refused = HistoryServer::new(all, 600, false, usize::MAX);
+    assert_eq!(
+        drain(&mut refused, &store),
+        (vec![], true),
+        "blocked: ends without a word"
+    );
+}
+
+#[test]
+fn goes_on_live() {
+    let feed = chain(&keys(1), None, 10, "x");
+    let store = store_with(&[feed[..3].to_vec()]);
+    let request = HistoryRequest {
+        live: true,
+        ..HistoryRequest::new(keys(1).id(), 2)
+    };
+    let mut server = HistoryServer::new(request, 3, true, usize::MAX);
+    assert_eq!(drain(&mut server, &store).0.len(), 2);
+    store.append(&feed[3..6], 1).unwrap();
+    server.appended(6);
+    let (items, ended) = drain(&mut server, &store);
+    assert_eq!((items.len(), ended), (3, false));
+    // Only news, and only so many.
+    let request = HistoryRequest {
+        old: false,
+        limit: Some(2),
+        ..request
+    };
+    let mut server = HistoryServer::new(request, 6, true, usize::MAX);
+    assert_eq!(drain(&mut server, &store), (vec![], false));
+    store.append(&feed[6..], 1).unwrap();
+    server.appended(10);
+    let (items, ended) = drain(&mut server, &store);
+    assert_eq!(
+        (items[0].as_str(), items.len(), ended),
+        (feed[6].wire(), 2, true)
+    );
+}
+
+#[test]
+fn waits_for_room() {
+    let feed = chain(&keys(1), None, 400, "x");
+    let store = store_with(&[feed]);
+    let mut server = HistoryServer::new(HistoryRequest::new(keys(1).id(), 1), 400, true, 10_000);
+    let (first, ended) = drain(&mut server, &store);
+    let bytes: usize = first.iter().map(String::len).sum();
+    assert!(!ended && bytes <= 11_000, "{bytes}");
+    let mut items = first.len();
+    loop {
+        server.writable(20_000);
+        let (more, ended) = drain(&mut server, &store);
+        items += more.len();
+        if ended {
+            break;
+        }
+    }
+    assert_eq!(items, 400);
+}
+
+#[test]
+fn a_store_that_lost_messages_ends_the_stream() {
+    let request = HistoryRequest::new(keys(1).id(), 1);
+    let mut server = HistoryServer::new(request, 5, true, usize::MAX);
+    assert_eq!(drain(&mut server, &MemoryStore::new()), (vec![], true));
+}
+
+/// A client, the store it fills, and a peer that answers its calls in some way.
+struct Fetcher {
+    client: HistoryClient,
+    store: MemoryStore,
+    verifier: Verifier,
+    calls: BTreeMap<u64, HistoryRequest>,
+    most_calls: usize,
+    all_calls: usize,
+    cancelled: usize,
+    shunned: Vec<(u64, bool)>,
+    now: u64,
+}
+
+impl Fetcher {
+    fn new() -> Self {
+        Self {
+            client: HistoryClient::new(ClientConfig::default()),
+            store: MemoryStore::new(),
+            verifier: Verifier::new(None),
+            calls: BTreeMap::new(),
+            most_calls: 0,
+            all_calls: 0,
+            cancelled: 0,
+            shunned: Vec::new(),
+            now: 1_000,
+        }
+    }
+
+    fn want(&mut self, feed: FeedId, priority: Priority) {
+        let tip = tip(&self.store, &feed);
+        self.client.want(feed, tip, priority, self.now);
+    }
+
+    fn pump(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                ClientOutput::Call { call, request } => {
+                    self.calls.insert(call, request);
+                    self.all_calls += 1;
+                    self.most_calls = self.most_calls.max(self.calls.len());
+                }
+                ClientOutput::Cancel { call } => {
+                    self.calls.remove(&call);
+                    self.cancelled += 1;
+                }
+                ClientOutput::Ingest {
+                    feed,
+                    sequence,
+                    wire,
+                } => {
+                    let outcome = match self.verifier.verify(&feed, &wire) {
+                        Err(_) => IngestOutcome::Invalid { sequence },
+                        Ok(m) => {
+                            let report = ingest::append(&self.store, &[m], 1).unwrap();
+                            match &report.outcomes[0] {
+                                o if o.is_kept() => IngestOutcome::Kept,
+                                studytime_replicate::store::Appended::Fork { .. } => {
+                                    IngestOutcome::Fork { sequence }
+                                }
+                                _ => IngestOutcome::Gap,
+                            }
+                        }
+                    };
+                    let tip = tip(&self.store, &feed);
+                    self.client.handle_ingested(&feed, tip, outcome, self.now);
+                }
+                ClientOutput::Shun { sequence, fork, .. } => self.shunned.push((sequence, fork)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Answers all open calls from a store.
+    fn answer(&mut self, peer: &MemoryStore, twist: impl Fn(Vec<String>) -> Vec<String>) {
+        self.pump();
+        while let Some((call, request)) = self.calls.pop_first() {
+            let args = request.to_args();
+            let read = HistoryRequest::from_args(args.as_bytes()).unwrap();
+            let (items, ended) = serve(read, peer);
+            assert!(ended);
+            for item in twist(items) {
+                self.client.handle_item(call, &Bytes::from(item), self.now);
+                self.pump();
+            }
+            self.client.handle_end(call, true, self.now);
+            self.pump();
+        }
+    }
+}
+
+#[test]
+fn fetches_many_feeds_a_few_at_a_time() {
+    let feeds: Vec<_> = (1..=12)
+        .map(|n| chain(&keys(n), None, usize::from(n) * 20, "x"))
+        .collect();
+    let big = chain(&keys(50), None, 2_500, "x");
+    let peer = store_with(&feeds);
+    peer.append(&big, 1).unwrap();
+    let mut f = Fetcher::new();
+    f.want(keys(50).id(), Priority::LISTED);
+    for n in 1..=12 {
+        f.want(keys(n).id(), Priority::LISTED);
+    }
+    f.answer(&peer, |items| items);
+    assert_eq!(f.store.counts().unwrap(), peer.counts().unwrap());
+    assert_eq!(f.most_calls, 5);
+    assert_eq!(f.all_calls, 12 + 3, "chunks of 1,000");
+
+    // Asked again after five minutes, from where it stands.
+    let due = f.client.poll_timeout().unwrap();
+    assert_eq!(due, 1_000 + 300_000);
+    f.now = due;
+    f.client.handle_timeout(due);
+    peer.append(&chain(&keys(2), Some(feeds[1][39].tip()), 3, "y"), 2)
+        .unwrap();
+    f.answer(&peer, |items| items);
+    assert_eq!(tip(&f.store, &keys(2).id()), 43);
+}
+
+#[test]
+fn urgent_feeds_come_first() {
+    let mut f = Fetcher::new();
+    for n in 1..=9 {
+        f.want(keys(n).id(), Priority::LISTED);
+    }
+    f.want(keys(20).id(), Priority::STARTED);
+    f.pump();
+    assert_eq!(f.calls.len(), 5);
+    let first = *f.calls.keys().next().unwrap();
+    f.calls.remove(&first);
+    f.client.handle_end(first, true, f.now);
+    f.pump();
+    assert_eq!(f.calls.values().last().unwrap().feed, keys(20).id());
+}
+
+#[test]
+fn odd_streams_are_survived() {
+    let feed = chain(&keys(1), None, 30, "x");
+    let peer = store_with(&[feed]);
+    // Out of order and with repetitions, as one well known program sends.
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.answer(&peer, |mut items| {
+        items.reverse();
+        let again = items[3].clone();
+        items.push(again);
+        items
+    });
+    assert_eq!(tip(&f.store, &keys(1).id()), 30);
+
+    // With keys although asked without, and with a marker in between.
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.answer(&peer, |items| {
+        let mut odd: Vec<String> = items
+            .into_iter()
+            .map(|i| format!(r#"{{"key":"%x","value":{i},"timestamp":1}}"#))
+            .collect();
+        odd.insert(3, r#"{"sync":true}"#.into());
+        odd
+    });
+    assert_eq!(tip(&f.store, &keys(1).id()), 30);
+
+    // Something else than asked for: given up, and tried again later.
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.answer(&peer, |_| vec!["17".into()]);
+    assert_eq!((f.cancelled, f.store.counts().unwrap().messages), (1, 0));
+    assert_eq!(f.client.poll_timeout(), Some(1_000 + 30_000));
+    f.now = 31_000;
+    f.client.handle_timeout(31_000);
+    f.answer(&peer, |items| items);
+    assert_eq!(tip(&f.store, &keys(1).id()), 30);
+}
+
+#[test]
+fn bad_feeds_are_not_asked_for_again() {
+    let peer = store_with(&[chain(&keys(1), None, 5, "x")]);
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.answer(&peer, |mut items| {
+        items[2] = items[2].replace("\"text\":\"x\"", "\"text\":\"y\"");
+        items
+    });
+    assert_eq!(f.shunned, [(3, false)]);
+    assert_eq!(tip(&f.store, &keys(1).id()), 2);
+    assert!(f.client.is_empty());
+
+    let mut f = Fetcher::new();
+    f.store
+        .append(&chain(&keys(1), None, 3, "ours"), 1)
+        .unwrap();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.answer(&peer, |items| items);
+    assert_eq!(f.shunned, [(4, true)]);
+}
+
+#[test]
+fn silent_calls_are_given_up() {
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.pump();
+    let due = f.client.poll_timeout().unwrap();
+    assert_eq!(due, 31_000);
+    f.client.handle_timeout(due);
+    f.pump();
+    assert_eq!(f.cancelled, 1);
+    let again = f.client.poll_timeout().unwrap();
+    assert_eq!(again, due + 30_000);
+    f.client.handle_timeout(again);
+    f.pump();
+    let call = *f.calls.keys().next().unwrap();
+    f.client.handle_end(call, false, again);
+    assert_eq!(
+        f.client.poll_timeout(),
+        Some(again + 60_000),
+        "waits longer each time"
+    );
+    // Items of a call that was given up go nowhere.
+    f.client
+        .handle_item(call, &Bytes::from_static(b"{}"), again);
+    f.client.remove(&keys(1).id(), again);
+    assert_eq!(f.client.poll_output(), None);
+}
+
+#[test]
+fn one_fetch_is_one_fetch() {
+    let peer = store_with(&[chain(&keys(1), None, 5, "x")]);
+    let mut f = Fetcher::new();
+    f.client.fetch_once(keys(1).id(), 0, 1_000);
+    f.answer(&peer, |items| items);
+    assert_eq!(tip(&f.store, &keys(1).id()), 5);
+    assert!(f.client.is_empty());
+    assert_eq!(f.client.poll_timeout(), None);
+}

@@ -1,0 +1,196 @@
+//! From bytes to kept messages: order, faults, threads, publishing.
+
+use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+use studytime_replicate::ingest::{self, Draft, PublishError, RejectedSet, Verifier};
+use studytime_replicate::store::conformance::{chain, keys};
+use studytime_replicate::store::{AppendAllError, Appended};
+use studytime_replicate::{FeedStore, MemoryStore, SqliteStore};
+use studytime_schema::{HmacKey, LogPosition, Message, VerifyError};
+
+#[test]
+fn a_bad_message_costs_only_itself() {
+    let store = MemoryStore::new();
+    let feed = keys(1);
+    let messages = chain(&feed, None, 5, "text");
+    let mut verifier = Verifier::new(None);
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for (i, message) in messages.iter().enumerate() {
+        let mut wire = message.wire().to_owned();
+        if i == 3 {
+            wire = wire.replace("\"text\":\"text\"", "\"text\":\"forged\"");
+        }
+        match verifier.verify(&feed.id(), wire.as_bytes()) {
+            Ok(message) => good.push(message),
+            Err(error) => {
+                bad.push(ingest::rejected(
+                    &feed.id(),
+                    i as u64 + 1,
+                    wire.as_bytes(),
+                    &error,
+                    9,
+                ));
+            }
+        }
+    }
+    let report = ingest::append(&store, &good, 1).unwrap();
+    assert_eq!(report.outcomes[3], Appended::Gap { expected: 4 });
+    assert_eq!((report.appended, report.tips[&feed.id()]), (3, 3));
+
+    assert_eq!(bad.len(), 1);
+    assert_eq!((bad[0].feed, bad[0].sequence), (feed.id(), 4));
+    assert!(bad[0].reason.contains("signature"), "{}", bad[0].reason);
+    store.reject(&bad).unwrap();
+    let mut set = RejectedSet::new(&store.rejected().unwrap());
+    let forged = messages[3]
+        .wire()
+        .replace("\"text\":\"text\"", "\"text\":\"forged\"");
+    assert!(set.contains(&feed.id(), forged.as_bytes()));
+    assert!(
+        !set.contains(&feed.id(), messages[3].wire().as_bytes()),
+        "the right one may come"
+    );
+    assert!(!set.contains(&keys(2).id(), forged.as_bytes()));
+    set.forgive(&feed.id());
+    assert!(!set.contains(&feed.id(), forged.as_bytes()));
+}
+
+#[test]
+fn the_named_author_must_be_the_author() {
+    let message = &chain(&keys(1), None, 1, "x")[0];
+    let result = Verifier::new(None).verify(&keys(2).id(), message.wire().as_bytes());
+    assert!(matches!(result, Err(VerifyError::OtherAuthor { .. })));
+}
+
+#[test]
+fn a_network_with_a_signing_key() {
+    let hmac = HmacKey::from_bytes([0x2a; 32]);
+    let message = Message::sign(&keys(1), None, 1, &json!({"type": "test"}), Some(&hmac)).unwrap();
+    let id = keys(1).id();
+    assert!(
+        Verifier::new(Some(hmac))
+            .verify(&id, message.wire().as_bytes())
+            .is_ok()
+    );
+    assert!(
+        Verifier::new(None)
+            .verify(&id, message.wire().as_bytes())
+            .is_err()
+    );
+}
+
+#[test]
+fn publishing_is_all_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("feeds.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let me = keys(1);
+    let post = |text: &str| Draft::Public(json!({"type": "post", "text": text}));
+    let first = ingest::publish(&store, &me, &[post("a"), post("b")], None, 5).unwrap();
+    assert_eq!(first[1].position, LogPosition(2));
+    assert_eq!(first[1].message.previous(), Some(first[0].message.id()));
+
+    let drafts = [
+        post("c"),
+        Draft::Public(json!({"type": "post", "n": 1.5})),
+        post("d"),
+    ];
+    let error = ingest::publish(&store, &me, &drafts, None, 5).unwrap_err();
+    assert!(matches!(
+        error,
+        PublishError::Sign {
+            index: 1,
+            count: 3,
+            ..
+        }
+    ));
+    assert_eq!(
+        store.tip(&me.id()).unwrap().unwrap().sequence,
+        2,
+        "nothing was kept"
+    );
+
+    let boxed = studytime_schema::private::seal(
+        br#"{"type":"note"}"#,
+        &[me.id()],
+        &studytime_schema::private::Randomness {
+            nonce: [1; 24],
+            key: [2; 32],
+            onetime: [3; 32],
+        },
+    )
+    .unwrap();
+    ingest::publish(&store, &me, &[Draft::Private(boxed), post("e")], None, 6).unwrap();
+    assert_eq!(ingest::publish(&store, &me, &[], None, 6).unwrap().len(), 0);
+
+    // What was acknowledged is on disk, whatever happens to the program now.
+    std::mem::forget(store);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.tip(&me.id()).unwrap().unwrap().sequence, 4);
+    assert!(store.check().unwrap().is_empty());
+
+    // A second program with the same key signed in between: refused, not forked.
+    let stale = chain(&me, None, 1, "other");
+    let error = store.append_all(&stale, 7).unwrap_err();
+    assert!(matches!(error, AppendAllError::Chain { index: 0, .. }));
+}
+
+/// Many threads, sharded by author, and one store: the same as one after the other.
+#[test]
+fn threads_share_the_work() {
+    let all: Vec<Arc<Message>> = (1..=8)
+        .flat_map(|n| chain(&keys(n), None, 20, "x"))
+        .collect();
+    let store = MemoryStore::new();
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let (store, all) = (&store, &all);
+            scope.spawn(move || {
+                let mut verifier = Verifier::new(None);
+                let mine = all
+                    .iter()
+                    .filter(|m| ingest::shard(&m.author(), 3) == thread);
+                let verified: Vec<_> = mine
+                    .map(|m| verifier.verify(&m.author(), m.wire().as_bytes()).unwrap())
+                    .collect();
+                for part in verified.chunks(16) {
+                    ingest::append(store, part, 1).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.counts().unwrap().messages, 160);
+    assert!(store.check().unwrap().is_empty());
+    assert_eq!(ingest::shard(&keys(1).id(), 0), 0, "no threads is one");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// However a batch is ordered and repeated, all that can be kept is kept.
+    #[test]
+    fn any_order_any_repetition(picks in proptest::collection::vec((0usize..3, 0usize..12), 1..80)) {
+        let feeds: Vec<_> = (1..=3).map(|n| chain(&keys(n), None, 12, "x")).collect();
+        let store = MemoryStore::new();
+        let batch: Vec<_> = picks.iter().map(|(f, i)| feeds[*f][*i].clone()).collect();
+        let report = ingest::append(&store, &batch, 1).unwrap();
+        for (f, feed) in feeds.iter().enumerate() {
+            let whole = (0..12).take_while(|i| picks.contains(&(f, *i))).count();
+            let id = feed[0].author();
+            prop_assert_eq!(store.tip(&id).unwrap().map_or(0, |t| t.sequence), whole as u64);
+            if picks.iter().any(|(g, _)| *g == f) {
+                prop_assert_eq!(report.tips[&id], whole as u64);
+            }
+            for ((g, i), outcome) in picks.iter().zip(&report.outcomes) {
+                if *g == f {
+                    prop_assert_eq!(outcome.is_kept(), *i < whole, "{} {:?}", i, outcome);
+                }
+            }
+        }
+        prop_assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        let again = ingest::append(&store, &batch, 1).unwrap();
+        prop_assert_eq!(again.appended, 0);
+    }
+}
