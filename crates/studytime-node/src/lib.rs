@@ -1,3 +1,62 @@
-//! A StudyTime node: what another client embeds.
+//! A StudyTime node: keys, feeds, blobs and the index of courses wired over TCP.
+//! This is what another program embeds.
+//!
+//! [`Builder`] opens a [`Node`] on a data directory; a face talks to it through
+//! a [`Handle`], which is the same for a node in this process and for one that
+//! runs in another. Requests, replies and events are in [`api`].
+//!
+//! ```
+//! use studytime_node::{Builder, api::{CatalogNew, CatalogList, Whoami}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let node = Builder::new(dir.path()).open().await?;
+//! let handle = node.handle();
+//! println!("I am {}", handle.call(Whoami {}).await?.id);
+//!
+//! handle.call(CatalogNew { name: "Evening school".into() }).await?;
+//! let lists = handle.call(CatalogList {}).await?;
+//! assert!(lists.iter().any(|list| list.own && list.name == "Evening school"));
+//! node.shutdown().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The crate links `kuska-handshake`, so it is under the AGPL; the crates below it are not.
 
 pub mod api;
+mod backup;
+mod builder;
+mod calls;
+mod clock;
+mod control;
+mod event;
+mod handle;
+mod holdings;
+mod hub;
+mod indexer;
+mod media;
+mod net;
+mod node;
+mod peer;
+mod policy;
+mod prefetch;
+mod publish;
+mod sample;
+mod shs;
+mod store;
+mod tasks;
+mod writer;
+
+pub use backup::{accept_loss, restore_backup, restore_secret};
+pub use builder::Builder;
+pub use control::Client;
+pub use event::Events;
+pub use handle::Handle;
+pub use media::MediaStream;
+pub use net::{Address, ParseAddressError};
+pub use node::{Node, OpenError};
+pub use store::{ConfigError, Config, LockKind, OpenDirError};

@@ -1,7 +1,7 @@
 use super::reply::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use studytime_index::{CourseCard, CourseDetail, CourseQuery, LearnerView, Page, SubjectCount, Suggestion};
+use studytime_index::{CourseCard, CourseQuery, LearnerView, Page, SubjectCount, Suggestion};
 use studytime_schema::content::Answer;
 use studytime_schema::{BlobId, FeedId, MessageId};
 

@@ -1,0 +1,288 @@
+//! Folders become courses.
+
+use super::catalogs::apply_edit;
+use super::{Report, query_error};
+use crate::api::{ApiError, ErrorKind, Import as ImportCall, ImportProblem, ImportReply, Progress, ProgressUnit};
+use crate::clock::now_ms;
+use crate::node::Node;
+use crate::store::OwnKind;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use studytime_blobs::store::{BlobBatch, Pinner, PushScope};
+use studytime_blobs::wants::PushSpec;
+use studytime_import::{Current, Import, OpenError, Options, PublishError, Sink, SinkError, Stage};
+use studytime_schema::content::{Content, Patch};
+use studytime_schema::{BlobId, FeedId};
+use tokio::sync::mpsc;
+
+/// Blobs made durable in one pass.
+const BATCH: usize = 64;
+
+/// Tells the blocking side that nobody waits any more.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Where an import writes.
+struct NodeSink {
+    node: Node,
+    feed: FeedId,
+    batch: Option<Box<dyn BlobBatch>>,
+    stored: Vec<BlobId>,
+    cancelled: Arc<AtomicBool>,
+    progress: mpsc::Sender<Progress>,
+}
+
+impl NodeSink {
+    fn flush(&mut self) -> Result<(), SinkError> {
+        if let Some(batch) = self.batch.take() {
+            for added in batch.commit()? {
+                self.stored.push(added.id);
+                self.node.inner().blob_stored(added.id, added.size, None);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sink for NodeSink {
+    fn has_blob(&mut self, id: &BlobId) -> Result<bool, SinkError> {
+        let here = self.node.inner().blobs.size(id)?.is_some();
+        if here {
+            self.stored.push(*id);
+        }
+        Ok(here)
+    }
+
+    fn put_blob(&mut self, _id: BlobId, bytes: &[u8]) -> Result<(), SinkError> {
+        let batch = match &mut self.batch {
+            Some(batch) => batch,
+            none => none.insert(self.node.inner().blobs.batch(now_ms())?),
+        };
+        batch.add(bytes)?;
+        if batch.count() >= BATCH {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn sync_blobs(&mut self) -> Result<(), SinkError> {
+        self.flush()
+    }
+
+    fn publish_all(&mut self, messages: Vec<Content>) -> Result<(), SinkError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let publish = self.node.publish(self.feed, messages);
+        tokio::runtime::Handle::current().block_on(publish)?;
+        Ok(())
+    }
+
+    fn progress(&mut self, p: studytime_import::Progress<'_>) {
+        // Ephemeral: when nobody reads, the next one tells as much.
+        let _ = self.progress.try_send(Progress {
+            stage: match p.stage {
+                Stage::Publishing => "Publishing".into(),
+                _ => "Storing".into(),
+            },
+            done: p.done,
+            total: p.total,
+            unit: ProgressUnit::Bytes,
+            current: (!p.path.is_empty()).then(|| p.path.to_owned()),
+        });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+fn open_error(error: &OpenError) -> ApiError {
+    let kind = match error {
+        OpenError::NotFound { .. } => ErrorKind::NotFound,
+        OpenError::Cancelled => ErrorKind::Cancelled,
+        OpenError::Unreadable { .. } => ErrorKind::Failed,
+        _ => ErrorKind::Refused,
+    };
+    let mut text = error.to_string();
+    for problem in error.problems().iter().take(20) {
+        text.push_str("\n  ");
+        text.push_str(&problem.to_string());
+    }
+    ApiError::new(kind, text)
+}
+
+fn publish_error(error: &PublishError) -> ApiError {
+    let kind = match error {
+        PublishError::Cancelled => ErrorKind::Cancelled,
+        PublishError::TooLong { .. } | PublishError::Changed { .. } => ErrorKind::Refused,
+        _ => ErrorKind::Failed,
+    };
+    ApiError { kind, ..ApiError::failed("the import did not finish", error) }
+}
+
+impl Node {
+    pub(super) async fn import(&self, call: ImportCall, report: Report<'_>) -> Result<ImportReply, ApiError> {
+        if let Some(into) = call.into
+            && self.own_kind(&into) != Some(OwnKind::Course)
+        {
+            return Err(ApiError::refused(format!("{into} is not a course of yours, so nothing can be imported into it")));
+        }
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let guard = CancelOnDrop(Arc::clone(&cancelled));
+        let (tx, mut rx) = mpsc::channel(8);
+        let node = self.clone();
+        let mut work = tokio::task::spawn_blocking(move || node.import_blocking(&call, &cancelled, &tx).map(|r| (r, call)));
+        let (done, call) = loop {
+            tokio::select! {
+                Some(progress) = rx.recv() => report(progress),
+                done = &mut work => break done.map_err(|e| ApiError::failed("the import failed", &e))??,
+            }
+        };
+        // From here on the course stands; what follows makes it known.
+        drop(guard);
+        let (mut reply, course) = done;
+        if let (Some(feed), Some(course)) = (reply.course, course) {
+            if call.into.is_none() {
+                self.inner().state.name_own(&feed, &reply.name).map_err(|e| super::state_error(&e))?;
+                self.follow_own(feed).await?;
+            }
+            if let Some(catalog) = &call.catalog {
+                let list = match self.own_list(catalog) {
+                    Ok(list) => list,
+                    Err(_) => self.catalog_new(catalog).await?.id,
+                };
+                let done = self.publish(list, vec![Content::Course(course)]).await?;
+                reply.messages += done.messages.len() as u64;
+            }
+            self.opened(feed);
+            self.settle().await;
+        }
+        Ok(reply)
+    }
+
+    #[allow(clippy::type_complexity, reason = "a pair that goes to one caller")]
+    fn import_blocking(
+        &self,
+        call: &ImportCall,
+        cancelled: &Arc<AtomicBool>,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<(ImportReply, Option<studytime_schema::content::Course>), ApiError> {
+        let edit = &call.edit;
+        let options = Options {
+            name: edit.name.clone(),
+            description: edit.description.clone(),
+            language: edit.language.clone(),
+            license: edit.license.clone(),
+            keywords: edit.keywords.clone().unwrap_or_default(),
+            provider: edit.provider.clone(),
+            source_url: edit.source_url.clone(),
+            layout: None,
+        };
+        let mut watch = |r: studytime_import::Reading<'_>| {
+            let _ = progress.try_send(Progress {
+                stage: "Reading".into(),
+                done: r.done as u64,
+                total: r.total as u64,
+                unit: ProgressUnit::Items,
+                current: Some(r.path.to_owned()),
+            });
+            if cancelled.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let mut import = Import::open_watched(&call.path, &options, &mut watch).map_err(|e| open_error(&e))?;
+        let draft = import.draft();
+        let mut reply = ImportReply {
+            course: call.into,
+            name: draft.name.clone(),
+            lessons: draft.totals.lessons,
+            items: draft.items(),
+            messages: 0,
+            blobs: draft.totals.blobs,
+            bytes: draft.totals.bytes,
+            problems: draft
+                .problems
+                .iter()
+                .map(|p| ImportProblem { path: p.path.clone(), problem: p.problem.clone() })
+                .collect(),
+            outline: if call.dry_run { draft.outline_lines() } else { Vec::new() },
+        };
+        if call.dry_run {
+            return Ok((reply, None));
+        }
+        let feed = match call.into {
+            Some(feed) => feed,
+            None => self.create_key(OwnKind::Course)?.id(),
+        };
+        let mut sink = NodeSink {
+            node: self.clone(),
+            feed,
+            batch: None,
+            stored: Vec::new(),
+            cancelled: Arc::clone(cancelled),
+            progress: progress.clone(),
+        };
+        let published = match call.into {
+            None => import.publish_new(feed, &mut sink),
+            Some(_) => {
+                let reader = self.reader();
+                let record = reader.course(&feed).map_err(|e| query_error(&e))?.map(|d| d.record);
+                let outline = reader.outline(&feed).map_err(|e| query_error(&e))?.unwrap_or_default();
+                let current = Current { record: record.as_ref(), outline: &outline, prune: call.prune };
+                import.publish_into(feed, &current, &mut sink)
+            }
+        };
+        let published = match published {
+            Ok(published) => published,
+            Err(error) => {
+                // Nothing was published on it, so the key stands for nothing.
+                if call.into.is_none() {
+                    self.keys().discard(&feed);
+                }
+                return Err(publish_error(&error));
+            }
+        };
+        self.keep_and_push(&feed, &sink.stored)?;
+        reply.course = Some(feed);
+        reply.messages = published.messages;
+        reply.blobs = published.blobs;
+        reply.bytes = published.bytes;
+        let mut course = published.course;
+        // The list says what the course says; the caller's words go first.
+        let mut name = Patch::Set(course.name.clone());
+        apply_edit(edit, &mut name, &mut course.fields)?;
+        if let Some(name) = name.into_value() {
+            course.name = name;
+        }
+        Ok((reply, Some(course)))
+    }
+
+    /// Pins a course's blobs as own, and pushes them: small ones to everybody,
+    /// segments only to seeders.
+    fn keep_and_push(&self, course: &FeedId, stored: &[BlobId]) -> Result<(), ApiError> {
+        let inner = self.inner();
+        let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the course's blobs could not be noted", e);
+        inner.blobs.pin(&Pinner::Course(*course), stored).map_err(|e| failed(&e))?;
+        let needed = self.reader().needed_blobs(course).map_err(|e| query_error(&e))?;
+        let whole: Vec<BlobId> = needed.iter().map(|b| b.blob).collect();
+        let segments: Vec<BlobId> = stored.iter().filter(|b| !whole.contains(b)).copied().collect();
+        for (blobs, scope) in [(whole, PushScope::Everyone), (segments, PushScope::Seeders)] {
+            inner.blobs.push(&blobs, scope).map_err(|e| failed(&e))?;
+            let sizes: Vec<(BlobId, u64)> = blobs
+                .iter()
+                .filter_map(|b| Some((*b, inner.blobs.size(b).ok().flatten()?)))
+                .collect();
+            inner.hub.act(|s, now| {
+                for (id, size) in sizes {
+                    s.wants.push(PushSpec { id, size, scope, seen: Vec::new() }, now);
+                }
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Status, settings, doctor.
+
+use super::{Report, query_error, state_error};
+use crate::api::{
+    ApiError, BlobCount, DoctorReply, Done, Finding, Progress, ProgressUnit, SettingsChange, SettingsReply, StatusReply,
+};
+use crate::net::Address;
+use crate::node::Node;
+use studytime_blobs::quota::Quota;
+
+/// Setting: whether enrolments are published for others to see.
+const SHARE_STUDY: &str = "share_study";
+/// Setting: bytes of blobs to keep at most.
+const BLOB_QUOTA: &str = "blob_quota";
+/// Most hops that can be chosen: beyond it lies nearly everybody.
+const MAX_HOPS: u8 = 3;
+
+impl Node {
+    /// Whether others may see what is studied here.
+    pub(crate) fn shares_study(&self) -> bool {
+        self.share_choice() == Some(true)
+    }
+
+    fn share_choice(&self) -> Option<bool> {
+        self.inner().state.setting(SHARE_STUDY).ok().flatten().map(|v| v == "true")
+    }
+
+    /// Bytes of blobs to keep at most.
+    pub(crate) fn quota(&self) -> Quota {
+        let inner = self.inner();
+        let chosen = inner.state.setting(BLOB_QUOTA).ok().flatten().and_then(|v| v.parse().ok());
+        let mut quota = Quota::default();
+        if let Some(total) = chosen.or(inner.config.blob_quota) {
+            quota.total = total;
+        }
+        quota
+    }
+
+    pub(super) async fn status(&self) -> Result<StatusReply, ApiError> {
+        let peers = self.peer_list().await?;
+        self.blocking(move |node| {
+            let inner = node.inner();
+            let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the status could not be read", e);
+            let counts = inner.feeds.counts().map_err(|e| failed(&e))?;
+            let usage = inner.blobs.usage().map_err(|e| failed(&e))?;
+            let last = inner.feeds.last_position().map_err(|e| failed(&e))?;
+            Ok(StatusReply {
+                id: node.id(),
+                http: node.http(),
+                listen: node.listening().map(|a| a.to_string()),
+                address: node.own_address(),
+                messages: counts.messages,
+                feeds: counts.feeds,
+                blobs: BlobCount { count: usage.count, bytes: usage.bytes },
+                peers,
+                index_behind: last.0.saturating_sub(inner.indexer.position().0),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            })
+        })
+        .await
+    }
+
+    /// The address to give to others; `None` when not listening.
+    pub(crate) fn own_address(&self) -> Option<String> {
+        let bound = self.listening()?;
+        let host = match &self.inner().config.external_host {
+            Some(host) => host.clone(),
+            None if bound.ip().is_unspecified() => local_ip().unwrap_or_else(|| "127.0.0.1".into()),
+            None => bound.ip().to_string(),
+        };
+        let address = Address { host, port: bound.port(), key: self.id(), seed: None };
+        Some(address.to_string())
+    }
+
+    pub(super) async fn settings(&self) -> Result<SettingsReply, ApiError> {
+        self.blocking(|node| {
+            Ok(SettingsReply {
+                share_study: node.share_choice(),
+                blob_quota: node.quota().total,
+                hops: node.hops(),
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn change_settings(&self, change: SettingsChange) -> Result<SettingsReply, ApiError> {
+        if change.hops.is_some_and(|h| h > MAX_HOPS) {
+            return Err(ApiError::refused(format!("at most {MAX_HOPS} hops can be replicated")));
+        }
+        self.blocking(move |node| {
+            let set = |key, value: String| node.inner().state.set_setting(key, &value).map_err(|e| state_error(&e));
+            if let Some(share) = change.share_study {
+                set(SHARE_STUDY, share.to_string())?;
+            }
+            if let Some(quota) = change.blob_quota {
+                set(BLOB_QUOTA, quota.to_string())?;
+            }
+            if let Some(hops) = change.hops {
+                set("hops", hops.to_string())?;
+            }
+            Ok(Done {})
+        })
+        .await?;
+        self.inner().replan.notify_one();
+        self.settings().await
+    }
+
+    /// Looks for what is wrong: in the store, and in what the own feeds say.
+    pub(super) async fn doctor(&self, report: Report<'_>) -> Result<DoctorReply, ApiError> {
+        report(Progress {
+            stage: "Checking the store".into(),
+            done: 0,
+            total: 0,
+            unit: ProgressUnit::Items,
+            current: None,
+        });
+        self.blocking(|node| {
+            let inner = node.inner();
+            let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the check could not be made", e);
+            let mut findings: Vec<Finding> = inner
+                .feeds
+                .check()
+                .map_err(|e| failed(&e))?
+                .into_iter()
+                .map(|text| Finding { place: "feeds.db".into(), text })
+                .collect();
+            for fork in inner.feeds.forks().map_err(|e| failed(&e))? {
+                findings.push(Finding {
+                    place: fork.feed.to_string(),
+                    text: format!(
+                        "forked at {}: its author signed two different messages there. The first branch is kept; the remedy is a new feed named as successor",
+                        fork.sequence
+                    ),
+                });
+            }
+            let own: Vec<_> = node.keys().iter().map(|(id, _)| *id).collect();
+            for feed in own {
+                for problem in node.reader().problems(&feed).map_err(|e| query_error(&e))? {
+                    findings.push(Finding {
+                        place: format!("{feed} message {}", problem.sequence),
+                        text: problem.reason,
+                    });
+                }
+            }
+            Ok(DoctorReply { ok: findings.is_empty(), findings })
+        })
+        .await
+    }
+}
+
+/// The address this machine has towards the network, found without sending
+/// anything: a UDP socket is only told where it would send to.
+fn local_ip() -> Option<String> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // A documentation address (RFC 5737): nobody is there.
+    socket.connect("192.0.2.1:9").ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified()).then(|| ip.to_string())
+}

@@ -1,0 +1,317 @@
+//! The index thread: pulls the log by cursor, never from a queue of messages.
+
+use crate::clock::now_ms;
+use crate::holdings::Holdings;
+use crate::policy::{SharedGraph, save_graph};
+use crate::store::State;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use studytime_index::{ApplyError, Changes, Facts, Index, OpenError, Options, Reader};
+use studytime_replicate::FeedStore;
+use studytime_schema::{BlobId, Entry, Keypair, LogPosition, private};
+use tokio::sync::{mpsc, watch};
+
+/// Messages taken from the log at a time: large enough that a transaction's
+/// cost does not show, small enough to answer other jobs soon.
+const BATCH: usize = 500;
+/// How long to rest after the index could not be written (a full disk).
+const RETRY: Duration = Duration::from_secs(5);
+
+enum Job {
+    /// The log has grown.
+    Wake,
+    Facts(Box<Facts>),
+    Texts(Vec<(BlobId, Arc<str>)>),
+    Blobs(Vec<BlobId>),
+    Stop,
+}
+
+/// What the index thread tells the node.
+#[derive(Debug)]
+pub(crate) enum IndexNews {
+    /// What changed.
+    Changed(Changes),
+    /// It cannot go on for now, and why.
+    Trouble(String),
+}
+
+/// The node's side of the index thread.
+pub(crate) struct Indexer {
+    jobs: Sender<Job>,
+    reader: Arc<RwLock<Reader>>,
+    position: watch::Receiver<LogPosition>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Indexer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Indexer")
+    }
+}
+
+/// What the thread works on.
+pub(crate) struct IndexerSetup {
+    pub(crate) dir: PathBuf,
+    pub(crate) feeds: Arc<dyn FeedStore>,
+    pub(crate) keys: Keypair,
+    pub(crate) facts: Facts,
+    pub(crate) graph: Arc<Mutex<SharedGraph>>,
+    pub(crate) state: Arc<State>,
+    pub(crate) news: mpsc::UnboundedSender<IndexNews>,
+}
+
+impl Indexer {
+    /// Opens the index and starts the thread. A damaged or outdated index is
+    /// rebuilt from the log.
+    pub(crate) fn start(setup: IndexerSetup) -> Result<Self, OpenError> {
+        let options = Options {
+            facts: setup.facts.clone(),
+            ..Options::default()
+        };
+        let (index, rebuilding) = match Index::open(&setup.dir, options.clone()) {
+            Ok(index) => (index, false),
+            Err(OpenError::Rebuild { .. }) => (Index::rebuild(&setup.dir, options)?, true),
+            Err(other) => return Err(other),
+        };
+        let reader = Arc::new(RwLock::new(index.reader()));
+        let (position_tx, position) = watch::channel(index.position());
+        let (jobs, inbox) = channel();
+        let worker = Worker {
+            index,
+            feeds: setup.feeds,
+            keys: setup.keys,
+            graph: setup.graph,
+            state: setup.state,
+            news: setup.news,
+            position: position_tx,
+            rebuilding,
+        };
+        let thread = std::thread::Builder::new()
+            .name("studytime-index".into())
+            .spawn(move || worker.run(&inbox))
+            .map_err(|source| OpenError::Folder {
+                path: setup.dir,
+                source,
+            })?;
+        let _ = jobs.send(Job::Wake);
+        Ok(Self {
+            jobs,
+            reader,
+            position,
+            thread: Some(thread),
+        })
+    }
+
+    /// The querying side.
+    pub(crate) fn reader(&self) -> Reader {
+        self.reader.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The log has grown.
+    pub(crate) fn wake(&self) {
+        let _ = self.jobs.send(Job::Wake);
+    }
+
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        let _ = self.jobs.send(Job::Facts(Box::new(facts)));
+    }
+
+    pub(crate) fn texts(&self, texts: Vec<(BlobId, Arc<str>)>) {
+        let _ = self.jobs.send(Job::Texts(texts));
+    }
+
+    pub(crate) fn blobs_changed(&self, blobs: Vec<BlobId>) {
+        let _ = self.jobs.send(Job::Blobs(blobs));
+    }
+
+    /// The log position that is taken in.
+    pub(crate) fn position(&self) -> LogPosition {
+        *self.position.borrow()
+    }
+
+    /// Waits until `position` is taken in, but no longer than `limit`.
+    pub(crate) async fn reached(&self, position: LogPosition, limit: Duration) {
+        let mut watch = self.position.clone();
+        let _ = tokio::time::timeout(limit, watch.wait_for(|p| *p >= position)).await;
+    }
+
+    /// Ends the thread after what it is doing.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.jobs.send(Job::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The facts' look-up of bytes that are here.
+pub(crate) fn bytes_here(holdings: &Arc<Holdings>) -> studytime_index::BytesHere {
+    let holdings = Arc::clone(holdings);
+    studytime_index::BytesHere::new(move |blob, manifest| holdings.presence(blob, manifest))
+}
+
+struct Worker {
+    index: Index,
+    feeds: Arc<dyn FeedStore>,
+    keys: Keypair,
+    graph: Arc<Mutex<SharedGraph>>,
+    state: Arc<State>,
+    news: mpsc::UnboundedSender<IndexNews>,
+    position: watch::Sender<LogPosition>,
+    rebuilding: bool,
+}
+
+impl Worker {
+    fn run(mut self, inbox: &Receiver<Job>) {
+        let mut due: Option<u64> = None;
+        loop {
+            let wait = match due {
+                Some(at) => Duration::from_millis(at.saturating_sub(now_ms())),
+                None => Duration::from_secs(3600),
+            };
+            let first = match inbox.recv_timeout(wait) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+            };
+            for job in first.into_iter().chain(std::iter::from_fn(|| inbox.try_recv().ok())) {
+                if matches!(job, Job::Stop) {
+                    return self.finish();
+                }
+                self.guard(|w| w.job(job));
+            }
+            if !self.guard(Self::catch_up) {
+                std::thread::sleep(RETRY);
+                due = Some(now_ms());
+                continue;
+            }
+            due = None;
+            self.guard(|w| {
+                let tick = w.index.tick(now_ms())?;
+                due = tick.next;
+                w.tell(tick.changes);
+                Ok(())
+            });
+        }
+    }
+
+    fn finish(mut self) {
+        self.guard(|w| w.index.flush().map(drop));
+        save_graph(&mut self.graph.lock().unwrap_or_else(PoisonError::into_inner), &self.state);
+    }
+
+    /// Runs a step; trouble is told, and the step is tried again later because
+    /// the cursor has not moved.
+    fn guard(&mut self, step: impl FnOnce(&mut Self) -> Result<(), ApplyError>) -> bool {
+        match step(self) {
+            Ok(()) => true,
+            Err(error) => {
+                let text = crate::api::ApiError::failed("the index could not be updated", &error).message;
+                let _ = self.news.send(IndexNews::Trouble(text));
+                false
+            }
+        }
+    }
+
+    fn tell(&self, changes: Changes) {
+        if !changes.is_empty() {
+            let _ = self.news.send(IndexNews::Changed(changes));
+        }
+    }
+
+    fn job(&mut self, job: Job) -> Result<(), ApplyError> {
+        match job {
+            Job::Wake | Job::Stop => {}
+            Job::Facts(facts) => {
+                let changes = self.index.set_facts(*facts)?;
+                self.tell(changes);
+            }
+            Job::Texts(texts) => {
+                let changes = self.index.apply_text(&texts)?;
+                self.tell(changes);
+            }
+            Job::Blobs(blobs) => self.index.blobs_changed(blobs),
+        }
+        Ok(())
+    }
+
+    fn catch_up(&mut self) -> Result<(), ApplyError> {
+        loop {
+            let stored = match self.feeds.scan(self.index.position(), BATCH) {
+                Ok(stored) => stored,
+                Err(error) => {
+                    let text = crate::api::ApiError::failed("the log could not be read", &error).message;
+                    let _ = self.news.send(IndexNews::Trouble(text));
+                    return Ok(());
+                }
+            };
+            if stored.is_empty() {
+                break;
+            }
+            let full = stored.len() == BATCH;
+            let entries: Vec<Entry> = stored.iter().filter_map(|m| self.entry(m)).collect();
+            // Only damaged messages: nothing to move the cursor with.
+            if entries.is_empty() {
+                break;
+            }
+            self.follow(&entries);
+            let changes = self.index.apply(&entries)?;
+            self.tell(changes);
+            self.position.send_replace(self.index.position());
+            if !full {
+                break;
+            }
+        }
+        if self.rebuilding {
+            self.index.swap_in()?;
+            self.rebuilding = false;
+        }
+        self.position.send_replace(self.index.position());
+        Ok(())
+    }
+
+    /// Takes new follows and blocks into the graph, before the index tells of them.
+    fn follow(&self, entries: &[Entry]) {
+        let mut shared = self.graph.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shared.position;
+        for entry in entries.iter().filter(|e| e.position > known) {
+            if entry.message.content_type() == Some("contact")
+                && let Some(content) = entry.message.public_content()
+            {
+                shared.graph.apply(&entry.message.author(), entry.message.sequence(), content);
+                shared.unsaved = true;
+            }
+        }
+        if let Some(last) = entries.last() {
+            shared.position = shared.position.max(last.position);
+        }
+    }
+
+    fn entry(&self, stored: &studytime_replicate::StoredMessage) -> Option<Entry> {
+        let mut entry = match stored.entry() {
+            Ok(entry) => entry,
+            Err(error) => {
+                let _ = self.news.send(IndexNews::Trouble(format!(
+                    "message {} of {} is damaged in the store: {error}",
+                    stored.sequence, stored.feed
+                )));
+                return None;
+            }
+        };
+        if let Some(text) = entry.message.private_content() {
+            entry.opened_private = private::open(text, &self.keys)
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .map(Into::into);
+        }
+        Some(entry)
+    }
+}

@@ -1,0 +1,386 @@
+//! The node: everything wired together, opened and closed in order.
+
+use crate::api::{ApiError, Event};
+use crate::builder::Builder;
+use crate::event::{CAPACITY, Events};
+use crate::handle::Handle;
+use crate::holdings::Holdings;
+use crate::hub::Hub;
+use crate::indexer::{Indexer, IndexerSetup};
+use crate::store::{
+    Config, ConfigError, DataDir, KeyRing, KeysError, LockKind, OpenDirError, OwnKind, State, StateError,
+};
+use crate::writer::Writer;
+use crate::{control, net, policy, prefetch, sample, tasks};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use studytime_blobs::store::BlobStore;
+use studytime_blobs::store::FileStore;
+use studytime_index::Reader;
+use studytime_replicate::{FeedStore, PeerId};
+use studytime_replicate::store::SqliteStore;
+use studytime_schema::{BlobId, FeedId};
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why a node could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The data directory cannot be taken.
+    #[error(transparent)]
+    Dir(#[from] OpenDirError),
+    /// `config.toml` is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The keys cannot be read.
+    #[error("the keys cannot be used")]
+    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The log of messages cannot be opened.
+    #[error("feeds.db cannot be opened")]
+    Feeds(#[from] studytime_replicate::StoreError),
+    /// The blobs cannot be opened.
+    #[error("the blobs cannot be opened")]
+    Blobs(#[from] studytime_blobs::store::StoreError),
+    /// The index cannot be opened or rebuilt.
+    #[error("the index cannot be opened; stop the program, delete the folder `index` and start again, it is rebuilt from the log")]
+    Index(#[from] studytime_index::OpenError),
+    /// The node's own memory cannot be opened.
+    #[error("state.db cannot be opened")]
+    State(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody can connect at that address.
+    #[error("cannot listen on {address}: {source}{}", listen_hint(source))]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The control socket cannot be opened.
+    #[error("cannot open the control socket in {}", dir.display())]
+    Control {
+        /// The data directory.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A thread could not be started.
+    #[error("a thread could not be started")]
+    Thread(#[source] std::io::Error),
+    /// The bundled sample is damaged: a fault of the build.
+    #[error("the bundled course list cannot be used: {0}")]
+    Sample(String),
+}
+
+fn listen_hint(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            " (another program has this port; choose another with --listen, for example --listen 0.0.0.0:0)"
+        }
+        std::io::ErrorKind::PermissionDenied => " (ports below 1024 need special rights)",
+        std::io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
+        _ => "",
+    }
+}
+
+impl From<KeysError> for OpenError {
+    fn from(e: KeysError) -> Self {
+        Self::Keys(Box::new(e))
+    }
+}
+
+impl From<StateError> for OpenError {
+    fn from(e: StateError) -> Self {
+        Self::State(Box::new(e))
+    }
+}
+
+/// Everything a node holds. Fields are dropped in this order: first what
+/// writes, last the directory's lock.
+pub(crate) struct Inner {
+    pub(crate) builder: Builder,
+    pub(crate) config: Config,
+    pub(crate) writer: Writer,
+    pub(crate) indexer: Indexer,
+    pub(crate) hub: Hub,
+    pub(crate) feeds: Arc<dyn FeedStore>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) holdings: Arc<Holdings>,
+    pub(crate) state: Arc<State>,
+    pub(crate) policy: policy::Policy,
+    pub(crate) prefetch: prefetch::Prefetch,
+    keys: Mutex<KeyRing>,
+    id: FeedId,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) listening: OnceLock<SocketAddr>,
+    pub(crate) attempts: net::Attempts,
+    http: Mutex<Option<String>>,
+    blob_news: OnceLock<mpsc::UnboundedSender<BlobId>>,
+    /// Courses a person looked at in this run: replicated before merely listed ones.
+    opened: Mutex<BTreeSet<FeedId>>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// Something changed that decides what is replicated.
+    pub(crate) replan: Notify,
+    pub(crate) dir: DataDir,
+}
+
+/// A running node. Cheap to clone; [`shutdown`](Node::shutdown) ends it for all.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Node").field(&self.0.id).finish()
+    }
+}
+
+impl Inner {
+    pub(crate) fn set_blob_news(&self, sender: mpsc::UnboundedSender<BlobId>) {
+        let _ = self.blob_news.set(sender);
+    }
+
+    /// A blob is in the store, fetched or added: everybody who waits is told.
+    pub(crate) fn blob_stored(&self, blob: BlobId, size: u64, from: Option<PeerId>) {
+        self.holdings.arrived(&blob);
+        self.hub.stored(blob, size, from);
+        if let Some(news) = self.blob_news.get() {
+            let _ = news.send(blob);
+        }
+    }
+}
+
+impl Node {
+    pub(crate) async fn open(builder: Builder) -> Result<Self, OpenError> {
+        let dir = take_dir(&builder).await?;
+        let blocking = builder.clone();
+        let opened = tokio::task::spawn_blocking(move || Stores::open(dir, &blocking))
+            .await
+            .map_err(|e| OpenError::Thread(std::io::Error::other(e)))??;
+        let (write_tx, write_rx) = mpsc::unbounded_channel();
+        let (index_tx, index_rx) = mpsc::unbounded_channel();
+        let Stores {
+            dir,
+            config,
+            keys,
+            state,
+            feeds,
+            blobs,
+        } = opened;
+        let holdings = Arc::new(Holdings::new(Arc::clone(&blobs)));
+        let policy = policy::Policy::load(&state, &feeds, &keys, &builder)?;
+        let writer = Writer::start(Arc::clone(&feeds), builder.hmac.clone(), write_tx).map_err(OpenError::Thread)?;
+        let indexer = Indexer::start(IndexerSetup {
+            dir: dir.join("index"),
+            feeds: Arc::clone(&feeds),
+            keys: keys.main().clone(),
+            facts: policy.facts(&holdings),
+            graph: policy.graph(),
+            state: Arc::clone(&state),
+            news: index_tx,
+        })?;
+        let id = keys.main().id();
+        let hub = Hub::new(&feeds, &blobs)?;
+        let (events, _) = broadcast::channel(CAPACITY);
+        let node = Self(Arc::new(Inner {
+            builder,
+            config,
+            writer,
+            indexer,
+            hub,
+            feeds,
+            blobs,
+            holdings,
+            state,
+            policy,
+            prefetch: prefetch::Prefetch::default(),
+            keys: Mutex::new(keys),
+            id,
+            events,
+            listening: OnceLock::new(),
+            attempts: net::Attempts::default(),
+            http: Mutex::new(None),
+            blob_news: OnceLock::new(),
+            opened: Mutex::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            replan: Notify::new(),
+            dir,
+        }));
+        if node.0.builder.default_lists {
+            sample::install(&node).await?;
+        }
+        tasks::spawn(&node, write_rx, index_rx);
+        node.replan_now().await;
+        if let Some(address) = node.0.builder.listen {
+            let bound = net::listen(&node, address)
+                .await
+                .map_err(|source| OpenError::Listen { address, source })?;
+            let _ = node.0.listening.set(bound);
+        }
+        if node.0.builder.schedule {
+            net::schedule(&node);
+        }
+        if node.0.builder.control {
+            control::serve(&node).await.map_err(|source| OpenError::Control {
+                dir: node.0.dir.path().to_owned(),
+                source,
+            })?;
+        }
+        Ok(node)
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// The main feed.
+    pub fn id(&self) -> FeedId {
+        self.0.id
+    }
+
+    /// The face of this node.
+    pub fn handle(&self) -> Handle {
+        Handle::Local(self.clone())
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> Events {
+        Events::follow(self.0.events.subscribe())
+    }
+
+    /// The address peers can dial; `None` when not listening.
+    pub fn listening(&self) -> Option<SocketAddr> {
+        self.0.listening.get().copied()
+    }
+
+    /// Says where the pages are, for `status`.
+    pub fn set_http(&self, url: Option<String>) {
+        *self.0.http.lock().unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    pub(crate) fn http(&self) -> Option<String> {
+        self.0.http.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn keys(&self) -> MutexGuard<'_, KeyRing> {
+        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn own_kind(&self, id: &FeedId) -> Option<OwnKind> {
+        self.keys().get(id).map(|f| f.kind)
+    }
+
+    /// The querying side of the index.
+    pub(crate) fn reader(&self) -> Reader {
+        self.0.indexer.reader()
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        // Nobody listening is fine.
+        let _ = self.0.events.send(event);
+    }
+
+    /// Runs blocking work (SQLite, files, the index) off the async threads.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let node = self.clone();
+        tokio::task::spawn_blocking(move || work(&node))
+            .await
+            .map_err(|e| ApiError::failed("a task of the node failed", &e))?
+    }
+
+    /// Remembers that a person looked at a course.
+    pub(crate) fn opened(&self, course: FeedId) {
+        let new = self
+            .0
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(course);
+        if new {
+            self.0.replan.notify_one();
+        }
+    }
+
+    pub(crate) fn opened_courses(&self) -> Vec<FeedId> {
+        let opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.iter().copied().collect()
+    }
+
+    /// Stops everything in order: no new work, connections said goodbye to,
+    /// threads joined, stores flushed. Positions not yet published are published.
+    pub async fn shutdown(&self) {
+        if self.0.stop.is_cancelled() {
+            return;
+        }
+        if self.0.dir.kind() == LockKind::Serve {
+            let _ = crate::calls::learner::publish_positions(self, true).await;
+        }
+        self.0.stop.cancel();
+        self.0.prefetch.clear();
+        self.0.tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.0.tasks.wait()).await;
+        let node = self.clone();
+        let _ = tokio::task::spawn_blocking(move || node.0.blobs.flush()).await;
+        let _ = std::fs::remove_file(control::socket_path(self.0.dir.path()));
+    }
+
+    /// A token that is cancelled when the node stops.
+    pub fn stopped(&self) -> CancellationToken {
+        self.0.stop.clone()
+    }
+}
+
+async fn take_dir(builder: &Builder) -> Result<DataDir, OpenDirError> {
+    let deadline = Instant::now() + builder.lock_wait;
+    loop {
+        match DataDir::take(&builder.data_dir, builder.kind) {
+            // A running node does not leave; another command does.
+            Err(OpenDirError::InUse { kind, .. })
+                if kind != Some(LockKind::Serve) && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+struct Stores {
+    dir: DataDir,
+    config: Config,
+    keys: KeyRing,
+    state: Arc<State>,
+    feeds: Arc<dyn FeedStore>,
+    blobs: Arc<dyn BlobStore>,
+}
+
+impl Stores {
+    fn open(dir: DataDir, _builder: &Builder) -> Result<Self, OpenError> {
+        let config = Config::read(&dir.join("config.toml"))?;
+        let keys = KeyRing::open(dir.join("keys"))?;
+        let state = Arc::new(State::open(&dir.join("state.db"))?);
+        let feeds: Arc<dyn FeedStore> = Arc::new(SqliteStore::open(&dir.join("feeds.db"))?);
+        let (blobs, opened) = FileStore::open(dir.path())?;
+        if opened.unclean {
+            tracing::info!("the last run did not end properly; blobs fetched then are checked before use");
+        }
+        Ok(Self {
+            dir,
+            config,
+            keys,
+            state,
+            feeds,
+            blobs: Arc::new(blobs),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! `config.toml`: what the user may set; every key is optional.
+
+use serde::Deserialize;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Longest file that is read.
+const MAX_CONFIG: u64 = 256 * 1024;
+
+/// The user's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address to listen on for peers. Default `0.0.0.0:8008`.
+    pub listen: Option<String>,
+    /// Address of the pages. Default `127.0.0.1:7008`.
+    pub http: Option<String>,
+    /// The host name or address others reach this node by, when it is not the
+    /// one it listens on.
+    pub external_host: Option<String>,
+    /// Peers to keep connected to (multiserver addresses).
+    pub peers: Vec<String>,
+    /// Bytes of blobs to keep at most. Default 50 GiB.
+    pub blob_quota: Option<u64>,
+    /// Hops of friends to replicate. Default 1.
+    pub hops: Option<u8>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not what is expected; the text names line and key.
+    #[error("{} is not valid: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the file; an absent one is all defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        use std::io::Read as _;
+        let io = |source| ConfigError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) => return Err(io(e)),
+        };
+        let mut text = String::new();
+        file.take(MAX_CONFIG).read_to_string(&mut text).map_err(io)?;
+        toml::from_str(&text).map_err(|e| ConfigError::Invalid {
+            path: path.to_owned(),
+            message: e.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_is_default_and_a_typing_error_is_named() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("config.toml");
+        assert_eq!(Config::read(&path).unwrap(), Config::default());
+        std::fs::write(&path, "hops = 2\npeers = []\n").unwrap();
+        assert_eq!(Config::read(&path).unwrap().hops, Some(2));
+        std::fs::write(&path, "hopps = 2\n").unwrap();
+        assert!(Config::read(&path).unwrap_err().to_string().contains("hopps"));
+    }
+}

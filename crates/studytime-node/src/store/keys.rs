@@ -1,0 +1,235 @@
+//! The keys of the own feeds: `keys/*.secret` in the SSB secret-file format.
+
+use super::dir::private_dir;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use studytime_schema::{FeedId, Keypair, SecretFileError};
+
+/// Longest secret file that is read.
+const MAX_SECRET_FILE: u64 = 16 * 1024;
+/// Most own feeds.
+const MAX_KEYS: usize = 10_000;
+
+/// What an own feed is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum OwnKind {
+    /// The person: follows, enrolments, notes.
+    Main,
+    /// A course list.
+    List,
+    /// A course.
+    Course,
+}
+
+impl OwnKind {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::List => "list",
+            Self::Course => "course",
+        }
+    }
+}
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum KeysError {
+    #[error("cannot read or write the key file {}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the key file {} is damaged; restore it from a backup, do not delete it", path.display())]
+    Damaged {
+        path: PathBuf,
+        #[source]
+        source: SecretFileError,
+    },
+    #[error("no randomness from the system: {0}")]
+    Random(String),
+    #[error("more than {MAX_KEYS} key files in {}", .0.display())]
+    TooMany(PathBuf),
+}
+
+/// An own feed: its key and what it is for.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnFeed {
+    pub(crate) keys: Keypair,
+    pub(crate) kind: OwnKind,
+}
+
+/// All keys of this node.
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    dir: PathBuf,
+    main: Keypair,
+    feeds: BTreeMap<FeedId, OwnFeed>,
+}
+
+impl KeyRing {
+    /// Reads every key; makes the main one on a first start.
+    pub(crate) fn open(dir: PathBuf) -> Result<Self, KeysError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| KeysError::Io { path, source }
+        };
+        private_dir(&dir).map_err(io(&dir))?;
+        let mut feeds = BTreeMap::new();
+        let mut main = None;
+        for file in fs::read_dir(&dir).map_err(io(&dir))? {
+            let path = file.map_err(io(&dir))?.path();
+            let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+            let Some(stem) = name.strip_suffix(".secret") else { continue };
+            if feeds.len() >= MAX_KEYS {
+                return Err(KeysError::TooMany(dir));
+            }
+            let text = read_capped(&path).map_err(io(&path))?;
+            let keys = Keypair::from_secret_file(&text).map_err(|source| KeysError::Damaged {
+                path: path.clone(),
+                source,
+            })?;
+            let kind = match stem.split('-').next() {
+                Some("main") => OwnKind::Main,
+                Some("list") => OwnKind::List,
+                _ => OwnKind::Course,
+            };
+            if kind == OwnKind::Main {
+                main = Some(keys.clone());
+            }
+            feeds.insert(keys.id(), OwnFeed { keys, kind });
+        }
+        if let Some(main) = main {
+            return Ok(Self { dir, main, feeds });
+        }
+        let keys = generate()?;
+        let mut ring = Self {
+            dir,
+            main: keys.clone(),
+            feeds,
+        };
+        ring.keep(keys, OwnKind::Main)?;
+        Ok(ring)
+    }
+
+    /// The main keypair.
+    pub(crate) fn main(&self) -> &Keypair {
+        &self.main
+    }
+
+    /// The own feed with this id.
+    pub(crate) fn get(&self, id: &FeedId) -> Option<&OwnFeed> {
+        self.feeds.get(id)
+    }
+
+    /// All own feeds.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&FeedId, &OwnFeed)> {
+        self.feeds.iter()
+    }
+
+    /// Makes a key and keeps it durably before it is used: a published feed
+    /// whose key is lost can never be updated again.
+    pub(crate) fn create(&mut self, kind: OwnKind) -> Result<Keypair, KeysError> {
+        let keys = generate()?;
+        self.keep(keys.clone(), kind)?;
+        Ok(keys)
+    }
+
+    /// Takes back a key that nothing was published with.
+    pub(crate) fn discard(&mut self, id: &FeedId) {
+        if let Some(feed) = self.feeds.get(id)
+            && feed.kind != OwnKind::Main
+        {
+            let _ = fs::remove_file(self.path_of(id, feed.kind));
+            self.feeds.remove(id);
+        }
+    }
+
+    fn path_of(&self, id: &FeedId, kind: OwnKind) -> PathBuf {
+        let name = match kind {
+            OwnKind::Main => "main.secret".to_owned(),
+            _ => {
+                let hex: String = id.as_bytes()[..8].iter().map(|b| format!("{b:02x}")).collect();
+                format!("{}-{hex}.secret", kind.prefix())
+            }
+        };
+        self.dir.join(name)
+    }
+
+    fn keep(&mut self, keys: Keypair, kind: OwnKind) -> Result<(), KeysError> {
+        let path = self.path_of(&keys.id(), kind);
+        write_secret(&path, &keys.to_secret_file()).map_err(|source| KeysError::Io { path, source })?;
+        self.feeds.insert(keys.id(), OwnFeed { keys, kind });
+        Ok(())
+    }
+}
+
+fn generate() -> Result<Keypair, KeysError> {
+    let mut seed = [0u8; 32];
+    getrandom::fill(&mut seed).map_err(|e| KeysError::Random(e.to_string()))?;
+    Ok(Keypair::from_seed(&seed))
+}
+
+fn read_capped(path: &Path) -> io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    File::open(path)?.take(MAX_SECRET_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Mode 0400, never overwriting, synced with its folder.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o400);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    if let Some(dir) = path.parent() {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_a_restart_and_stay_private() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("keys");
+        let mut ring = KeyRing::open(dir.clone()).unwrap();
+        let main = ring.main().id();
+        let course = ring.create(OwnKind::Course).unwrap().id();
+        let gone = ring.create(OwnKind::List).unwrap().id();
+        ring.discard(&gone);
+        ring.discard(&main);
+
+        let ring = KeyRing::open(dir.clone()).unwrap();
+        assert_eq!(ring.main().id(), main);
+        assert_eq!(ring.get(&course).map(|f| f.kind), Some(OwnKind::Course));
+        assert!(ring.get(&gone).is_none());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(dir.join("main.secret")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o400);
+        }
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_not_a_new_identity() {
+        let tmp = tempfile::tempdir().unwrap();
+        fs::write(tmp.path().join("main.secret"), "{}").unwrap();
+        let e = KeyRing::open(tmp.path().to_owned()).unwrap_err();
+        assert!(e.to_string().contains("do not delete"), "{e}");
+    }
+}

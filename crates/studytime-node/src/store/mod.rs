@@ -1,0 +1,15 @@
+//! The node's own files: the data directory and its lock, the keys, the
+//! user's `config.toml`, and `state.db`.
+
+mod config;
+mod dir;
+mod keys;
+mod state;
+
+pub use config::{Config, ConfigError};
+pub(crate) use dir::private_dir;
+pub(crate) use dir::DataDir;
+pub use dir::{LockKind, OpenDirError};
+pub(crate) use keys::{KeyRing, KeysError, OwnKind};
+
+pub(crate) use state::{SavedPosition, State, StateError};

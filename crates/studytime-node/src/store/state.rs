@@ -1,0 +1,323 @@
+//! `state.db`: what the node itself remembers.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use studytime_schema::{FeedId, MessageId};
+
+/// Newest layout this code knows.
+const VERSION: i64 = 1;
+
+/// Why the node's memory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum StateError {
+    #[error("state.db failed")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("state.db was written by a newer version of this program; update it")]
+    Newer,
+}
+
+/// A peer that was seen or typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownPeer {
+    pub(crate) address: String,
+    pub(crate) key: FeedId,
+    /// Dial it again by itself.
+    pub(crate) keep: bool,
+    pub(crate) failures: u32,
+    pub(crate) last_try: u64,
+    pub(crate) last_ok: u64,
+}
+
+/// Where the learner is in an item, kept before it is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SavedPosition {
+    pub(crate) course: FeedId,
+    pub(crate) item: MessageId,
+    pub(crate) seconds: u64,
+    pub(crate) percent: u8,
+    pub(crate) updated: u64,
+}
+
+/// The open database. Calls are short; a mutex is enough.
+pub(crate) struct State {
+    db: Mutex<Connection>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("State")
+    }
+}
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS own(feed BLOB PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS position(
+    course BLOB NOT NULL, item BLOB NOT NULL, seconds INTEGER NOT NULL, percent INTEGER NOT NULL,
+    updated INTEGER NOT NULL, published INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(course, item)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS peer(
+    address TEXT PRIMARY KEY, key BLOB NOT NULL, keep INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0, last_try INTEGER NOT NULL DEFAULT 0,
+    last_ok INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS paused(course BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS invite(seed BLOB PRIMARY KEY, key BLOB NOT NULL UNIQUE, uses_left INTEGER NOT NULL,
+    created INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+impl State {
+    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
+        let db = Connection::open(path)?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        let version: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
+        if version > VERSION {
+            return Err(StateError::Newer);
+        }
+        db.execute_batch(SCHEMA)?;
+        db.pragma_update(None, "user_version", VERSION)?;
+        Ok(Self { db: Mutex::new(db) })
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        // A panic in another call leaves SQLite itself consistent.
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the name the user gave an own feed.
+    pub(crate) fn name_own(&self, feed: &FeedId, name: &str) -> Result<(), StateError> {
+        self.db().execute(
+            "INSERT INTO own(feed, name) VALUES(?1, ?2) ON CONFLICT(feed) DO UPDATE SET name = ?2",
+            params![feed.as_bytes(), name],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn own_name(&self, feed: &FeedId) -> Result<Option<String>, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached("SELECT name FROM own WHERE feed = ?1")?;
+        Ok(q.query_row([feed.as_bytes()], |r| r.get(0)).optional()?)
+    }
+
+    pub(crate) fn setting(&self, key: &str) -> Result<Option<String>, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached("SELECT value FROM setting WHERE key = ?1")?;
+        Ok(q.query_row([key], |r| r.get(0)).optional()?)
+    }
+
+    pub(crate) fn set_setting(&self, key: &str, value: &str) -> Result<(), StateError> {
+        self.db().execute(
+            "INSERT INTO setting(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2",
+            [key, value],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn remove_setting(&self, key: &str) -> Result<(), StateError> {
+        self.db().execute("DELETE FROM setting WHERE key = ?1", [key])?;
+        Ok(())
+    }
+
+    pub(crate) fn save_position(&self, p: &SavedPosition) -> Result<(), StateError> {
+        self.db().execute(
+            "INSERT INTO position(course, item, seconds, percent, updated) VALUES(?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT(course, item) DO UPDATE SET seconds = ?3, percent = max(percent, ?4), updated = ?5",
+            params![p.course.as_bytes(), p.item.as_bytes(), p.seconds, p.percent, p.updated],
+        )?;
+        Ok(())
+    }
+
+    /// Positions saved since they were last published, oldest first.
+    pub(crate) fn unpublished_positions(&self) -> Result<Vec<SavedPosition>, StateError> {
+        self.positions("WHERE published < updated ORDER BY updated")
+    }
+
+    /// All positions in one course.
+    pub(crate) fn course_positions(&self, course: &FeedId) -> Result<Vec<SavedPosition>, StateError> {
+        let mut all = self.positions("")?;
+        all.retain(|p| p.course == *course);
+        Ok(all)
+    }
+
+    fn positions(&self, filter: &str) -> Result<Vec<SavedPosition>, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached(&format!(
+            "SELECT course, item, seconds, percent, updated FROM position {filter}"
+        ))?;
+        let rows = q.query_map([], |r| {
+            Ok(SavedPosition {
+                course: FeedId::from_bytes(r.get(0)?),
+                item: MessageId::from_bytes(r.get(1)?),
+                seconds: r.get(2)?,
+                percent: r.get(3)?,
+                updated: r.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn mark_published(&self, positions: &[SavedPosition]) -> Result<(), StateError> {
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        for p in positions {
+            tx.execute(
+                "UPDATE position SET published = ?3 WHERE course = ?1 AND item = ?2",
+                params![p.course.as_bytes(), p.item.as_bytes(), p.updated],
+            )?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    pub(crate) fn peers(&self) -> Result<Vec<KnownPeer>, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached(
+            "SELECT address, key, keep, failures, last_try, last_ok FROM peer ORDER BY last_ok DESC LIMIT 1000",
+        )?;
+        let rows = q.query_map([], |r| {
+            Ok(KnownPeer {
+                address: r.get(0)?,
+                key: FeedId::from_bytes(r.get(1)?),
+                keep: r.get(2)?,
+                failures: r.get(3)?,
+                last_try: r.get(4)?,
+                last_ok: r.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Remembers a peer; an address already known keeps its history.
+    pub(crate) fn know_peer(&self, address: &str, key: &FeedId, keep: bool) -> Result<(), StateError> {
+        self.db().execute(
+            "INSERT INTO peer(address, key, keep) VALUES(?1, ?2, ?3)
+             ON CONFLICT(address) DO UPDATE SET key = ?2, keep = max(keep, ?3)",
+            params![address, key.as_bytes(), keep],
+        )?;
+        Ok(())
+    }
+
+    /// Notes how a dial went.
+    pub(crate) fn dialled(&self, address: &str, now: u64, ok: bool) -> Result<(), StateError> {
+        let sql = if ok {
+            "UPDATE peer SET failures = 0, last_try = ?2, last_ok = ?2 WHERE address = ?1"
+        } else {
+            "UPDATE peer SET failures = failures + 1, last_try = ?2 WHERE address = ?1"
+        };
+        self.db().execute(sql, params![address, now])?;
+        Ok(())
+    }
+
+    pub(crate) fn set_paused(&self, course: &FeedId, paused: bool) -> Result<(), StateError> {
+        let sql = if paused {
+            "INSERT OR IGNORE INTO paused(course) VALUES(?1)"
+        } else {
+            "DELETE FROM paused WHERE course = ?1"
+        };
+        self.db().execute(sql, [course.as_bytes()])?;
+        Ok(())
+    }
+
+    pub(crate) fn paused(&self) -> Result<Vec<FeedId>, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached("SELECT course FROM paused")?;
+        let rows = q.query_map([], |r| Ok(FeedId::from_bytes(r.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps a new invite: the seed that makes its key, and how often it can be used.
+    pub(crate) fn add_invite(&self, seed: &[u8; 32], key: &FeedId, uses: u32, now: u64) -> Result<(), StateError> {
+        self.db().execute(
+            "INSERT INTO invite(seed, key, uses_left, created) VALUES(?1, ?2, ?3, ?4)",
+            params![seed, key.as_bytes(), uses, now],
+        )?;
+        Ok(())
+    }
+
+    /// Whether an invite with this key can still be used.
+    pub(crate) fn invite_open(&self, key: &FeedId) -> Result<bool, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached("SELECT uses_left > 0 FROM invite WHERE key = ?1")?;
+        Ok(q.query_row([key.as_bytes()], |r| r.get(0)).optional()?.unwrap_or(false))
+    }
+
+    /// Uses an invite once; `false` when it is unknown or used up. One statement,
+    /// so two users at once cannot share the last use.
+    pub(crate) fn use_invite(&self, key: &FeedId) -> Result<bool, StateError> {
+        let changed = self.db().execute(
+            "UPDATE invite SET uses_left = uses_left - 1 WHERE key = ?1 AND uses_left > 0",
+            [key.as_bytes()],
+        )?;
+        Ok(changed == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(n: u8) -> FeedId {
+        FeedId::from_bytes([n; 32])
+    }
+
+    #[test]
+    fn remembers_across_a_reopen() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("state.db");
+        {
+            let s = State::open(&path).unwrap();
+            s.name_own(&feed(1), "List").unwrap();
+            s.set_setting("share", "true").unwrap();
+            s.know_peer("net:a", &feed(2), true).unwrap();
+            s.know_peer("net:a", &feed(2), false).unwrap();
+            s.dialled("net:a", 7, false).unwrap();
+            s.set_paused(&feed(3), true).unwrap();
+        }
+        let s = State::open(&path).unwrap();
+        assert_eq!(s.own_name(&feed(1)).unwrap().as_deref(), Some("List"));
+        assert_eq!(s.setting("share").unwrap().as_deref(), Some("true"));
+        let peers = s.peers().unwrap();
+        assert_eq!((peers[0].keep, peers[0].failures), (true, 1));
+        assert_eq!(s.paused().unwrap(), [feed(3)]);
+    }
+
+    #[test]
+    fn positions_are_published_once() {
+        let tmp = tempfile::tempdir().unwrap();
+        let s = State::open(&tmp.path().join("state.db")).unwrap();
+        let mut p = SavedPosition {
+            course: feed(1),
+            item: MessageId::from_bytes([2; 32]),
+            seconds: 10,
+            percent: 50,
+            updated: 100,
+        };
+        s.save_position(&p).unwrap();
+        let due = s.unpublished_positions().unwrap();
+        assert_eq!(due, [p]);
+        // A later position saved while publishing stays due.
+        p.updated = 200;
+        p.percent = 20;
+        s.save_position(&p).unwrap();
+        s.mark_published(&due).unwrap();
+        let due = s.unpublished_positions().unwrap();
+        assert_eq!((due.len(), due[0].percent), (1, 50));
+        s.mark_published(&due).unwrap();
+        assert!(s.unpublished_positions().unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_invite_is_used_no_more_often_than_it_says() {
+        let tmp = tempfile::tempdir().unwrap();
+        let s = State::open(&tmp.path().join("state.db")).unwrap();
+        s.add_invite(&[1; 32], &feed(9), 2, 0).unwrap();
+        assert!(s.invite_open(&feed(9)).unwrap());
+        assert!(s.use_invite(&feed(9)).unwrap());
+        assert!(s.use_invite(&feed(9)).unwrap());
+        assert!(!s.use_invite(&feed(9)).unwrap());
+        assert!(!s.invite_open(&feed(9)).unwrap());
+        assert!(!s.use_invite(&feed(8)).unwrap());
+    }
+}

@@ -1,0 +1,298 @@
+//! The node's own loops: what the write path, the index and the hub tell is
+//! passed on here.
+
+use crate::api::Event;
+use crate::clock::now_ms;
+use crate::hub::Chore;
+use crate::indexer::IndexNews;
+use crate::media::WantGuard;
+use crate::node::Node;
+use crate::writer::WriteNews;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use studytime_blobs::wants::{Priority, WantSpec};
+use studytime_index::{Changes, TextBlob};
+use studytime_replicate::store::Shunned;
+use studytime_schema::BlobId;
+use tokio::sync::mpsc;
+
+/// Longest text taken out of a blob; the rest of a longer one is not searched.
+const MAX_TEXT: usize = 2 << 20;
+/// How long changes are gathered before what depends on them is worked out anew.
+const SETTLE: Duration = Duration::from_millis(150);
+/// How often the store brings its deferred writes to disk.
+const FLUSH: Duration = Duration::from_secs(30);
+
+/// Starts the loops. They end when the node stops.
+pub(crate) fn spawn(
+    node: &Node,
+    write: mpsc::UnboundedReceiver<WriteNews>,
+    index: mpsc::UnboundedReceiver<IndexNews>,
+) {
+    let tasks = &node.inner().tasks;
+    let (blob_tx, blob_rx) = mpsc::unbounded_channel();
+    node.inner().set_blob_news(blob_tx);
+    tasks.spawn(until_stopped(node.clone(), written(node.clone(), write)));
+    tasks.spawn(until_stopped(node.clone(), indexed(node.clone(), index)));
+    tasks.spawn(until_stopped(node.clone(), replanner(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), arrivals(node.clone(), blob_rx)));
+    tasks.spawn(until_stopped(node.clone(), timer(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), flusher(node.clone())));
+    if let Some(chores) = node.inner().hub.take_chores() {
+        // Not stopped early: the clocks of closing connections are saved last.
+        tasks.spawn(do_chores(node.clone(), chores));
+    }
+}
+
+async fn until_stopped(node: Node, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = node.inner().stop.cancelled() => {}
+    }
+}
+
+async fn written(node: Node, mut news: mpsc::UnboundedReceiver<WriteNews>) {
+    while let Some(news) = news.recv().await {
+        match news {
+            WriteNews::Written { outcomes, tips } => {
+                node.ingested(&outcomes, &tips);
+                node.inner().indexer.wake();
+            }
+            WriteNews::Published { feed, sequence } => {
+                node.inner().hub.appended(feed, sequence);
+                node.inner().indexer.wake();
+            }
+            WriteNews::Trouble(text) => node.trouble(text),
+        }
+    }
+}
+
+async fn indexed(node: Node, mut news: mpsc::UnboundedReceiver<IndexNews>) {
+    // Wants for texts, kept as long as they are missing.
+    let texts = WantGuard::new(&node, &[]);
+    let mut wanted: BTreeMap<BlobId, u64> = BTreeMap::new();
+    while let Some(first) = news.recv().await {
+        let mut changes = Changes::default();
+        let mut take = |news| match news {
+            IndexNews::Changed(more) => changes.merge(more),
+            IndexNews::Trouble(text) => node.trouble(text),
+        };
+        take(first);
+        while let Ok(more) = news.try_recv() {
+            take(more);
+        }
+        let plan = changes.learner
+            || !changes.lists.is_empty()
+            || !changes.newly_listed.is_empty()
+            || !changes.unlisted.is_empty()
+            || !changes.contacts.is_empty();
+        if plan {
+            node.inner().replan.notify_one();
+        }
+        wanted.retain(|blob, _| !node.inner().holdings.has(blob));
+        if !changes.text_blobs.is_empty() {
+            let missing = node.take_texts(changes.text_blobs.iter().copied().collect()).await;
+            for text in missing {
+                let next = wanted.len() as u64;
+                wanted.entry(text.blob).or_insert(next);
+            }
+            let list: Vec<_> = wanted
+                .iter()
+                .map(|(blob, order)| (*blob, WantSpec::whole(Priority::Opened, *order)))
+                .collect();
+            texts.replace(&list);
+        }
+        let courses: Vec<_> = changes.courses.iter().copied().collect();
+        if changes.learner {
+            node.refresh_prefetch().await;
+        } else {
+            node.refresh_touched(&courses).await;
+        }
+        if !changes.is_empty() {
+            node.emit(Event::CatalogChanged { courses });
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn trouble(&self, text: String) {
+        tracing::warn!("{text}");
+        self.emit(Event::Problem { text });
+    }
+
+    /// Hands the texts that are here to the index; answers those that are not.
+    pub(crate) async fn take_texts(&self, wanted: Vec<TextBlob>) -> Vec<TextBlob> {
+        let taken = self
+            .blocking(move |n| {
+                let mut texts: Vec<(BlobId, Arc<str>)> = Vec::new();
+                let mut missing = Vec::new();
+                for text in wanted {
+                    match n.inner().blobs.read(&text.blob) {
+                        Ok(Some(bytes)) => texts.push((text.blob, blob_text(&bytes))),
+                        _ => missing.push(text),
+                    }
+                }
+                if !texts.is_empty() {
+                    n.inner().indexer.texts(texts);
+                }
+                Ok(missing)
+            })
+            .await;
+        taken.unwrap_or_default()
+    }
+
+    async fn refresh_touched(&self, courses: &[studytime_schema::FeedId]) {
+        if courses.is_empty() {
+            return;
+        }
+        let fetched = self.blocking(|n| n.fetched_courses()).await.unwrap_or_default();
+        for course in courses.iter().filter(|c| fetched.contains(c)) {
+            self.refresh_course(*course).await;
+        }
+    }
+}
+
+fn blob_text(bytes: &[u8]) -> Arc<str> {
+    let bytes = bytes.get(..MAX_TEXT).unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+/// Works out anew what is wanted, once changes have settled.
+async fn replanner(node: Node) {
+    loop {
+        node.inner().replan.notified().await;
+        tokio::time::sleep(SETTLE).await;
+        node.replan_now().await;
+        node.refresh_prefetch().await;
+    }
+}
+
+/// Blobs that were stored, in groups.
+async fn arrivals(node: Node, mut stored: mpsc::UnboundedReceiver<BlobId>) {
+    let mut group = Vec::new();
+    while stored.recv_many(&mut group, 512).await > 0 {
+        let blobs = std::mem::take(&mut group);
+        let texts: Vec<TextBlob> = {
+            let wanted = node.blocking(|n| {
+                n.reader()
+                    .text_blobs_needed()
+                    .map_err(|e| crate::api::ApiError::failed("cannot tell which texts are missing", &e))
+            });
+            let wanted = wanted.await.unwrap_or_default();
+            wanted.into_iter().filter(|t| blobs.contains(&t.blob)).collect()
+        };
+        if !texts.is_empty() {
+            node.take_texts(texts).await;
+        }
+        node.prefetch_arrived(&blobs).await;
+        node.inner().indexer.blobs_changed(blobs);
+        // Gather the next ones while these are worked through.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn timer(node: Node) {
+    let hub = &node.inner().hub;
+    loop {
+        let wait = match hub.next_timeout() {
+            Some(at) => Duration::from_millis(at.saturating_sub(now_ms())),
+            None => Duration::from_secs(3600),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => hub.act(|s, now| {
+                s.ebt.handle_timeout(now);
+                s.wants.handle_timeout(now);
+            }),
+            () = hub.timer.notified() => {}
+        }
+    }
+}
+
+async fn flusher(node: Node) {
+    let mut tick = tokio::time::interval(FLUSH);
+    tick.tick().await;
+    loop {
+        tick.tick().await;
+        let flushed = node
+            .blocking(|n| {
+                n.inner()
+                    .blobs
+                    .flush()
+                    .map_err(|e| crate::api::ApiError::failed("blobs could not be brought to disk", &e))
+            })
+            .await;
+        if let Err(error) = flushed {
+            node.trouble(error.message);
+        }
+        let _ = crate::calls::learner::publish_positions(&node, false).await;
+    }
+}
+
+async fn do_chores(node: Node, mut chores: mpsc::UnboundedReceiver<Chore>) {
+    let mut group = Vec::new();
+    loop {
+        let got = tokio::select! {
+            n = chores.recv_many(&mut group, 256) => n,
+            () = node.inner().stop.cancelled() => {
+                // The drivers have a moment to leave; what they said is kept.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                while let Ok(chore) = chores.try_recv() {
+                    group.push(chore);
+                }
+                let last = std::mem::take(&mut group);
+                let _ = node.blocking(move |n| { n.chores(last); Ok(()) }).await;
+                return;
+            }
+        };
+        if got == 0 {
+            return;
+        }
+        let work = std::mem::take(&mut group);
+        let done = node
+            .blocking(move |n| {
+                n.chores(work);
+                Ok(())
+            })
+            .await;
+        if let Err(error) = done {
+            node.trouble(error.message);
+        }
+    }
+}
+
+impl Node {
+    fn chores(&self, chores: Vec<Chore>) {
+        let inner = self.inner();
+        for chore in chores {
+            let failed: Option<Box<dyn std::error::Error>> = match chore {
+                Chore::SaveClock(peer, changes) => inner.feeds.save_clock(&peer, &changes).err().map(Into::into),
+                Chore::Shun { peer, feed, sequence, fork } => {
+                    let shunned = Shunned { peer, feed, sequence, fork, at: now_ms() };
+                    inner.feeds.shun(&shunned).err().map(Into::into)
+                }
+                Chore::NeedHave(blobs) => {
+                    let sizes = |b: &BlobId| inner.blobs.size(b).ok().flatten();
+                    let have: Vec<_> = blobs.iter().map(|b| (*b, sizes(b))).collect();
+                    inner.hub.act(|s, now| s.wants.handle_have(&have, now));
+                    None
+                }
+                Chore::Lookup(blobs) => {
+                    let here: Vec<_> = blobs.iter().map(|b| (*b, inner.holdings.has(b))).collect();
+                    inner.hub.act(|s, _| {
+                        for (blob, here) in &here {
+                            for reader in s.media.looked_up(blob, *here) {
+                                s.wake_reader(reader);
+                            }
+                        }
+                    });
+                    None
+                }
+                Chore::PushSeen { blob, peer } => inner.blobs.push_seen(&blob, &peer).err().map(Into::into),
+            };
+            if let Some(error) = failed {
+                self.trouble(format!("something could not be noted: {error}"));
+            }
+        }
+    }
+}
