@@ -19,6 +19,7 @@ use crate::syllabus;
 use std::collections::{BTreeMap, BTreeSet};
 use studytime_schema::MAX_BLOB_SIZE;
 use studytime_schema::content::{LessonContentType, MAX_KEYWORDS};
+use studytime_schema::fold::{MAX_ITEMS, MAX_LESSONS};
 
 /// Reads the whole tree. The flag says that a person or a text gave the
 /// course its name, not the folder's own name.
@@ -51,6 +52,7 @@ pub(crate) fn assemble(
             lessons.push(lesson);
         }
     }
+    check_counts(reader, &lessons)?;
     let image = image(reader, &toml, overview.draft.as_ref())?;
     if let Some(image) = &image {
         used.extend(reader.tree.find(&image.path));
@@ -122,6 +124,26 @@ pub(crate) fn assemble(
         totals,
     };
     Ok((draft, name_is_given))
+}
+
+/// Readers of a course stop counting somewhere; what is beyond would be lost.
+fn check_counts(reader: &Reader<'_>, lessons: &[LessonDraft]) -> Result<(), OpenError> {
+    let items: usize = lessons
+        .iter()
+        .map(|l| l.videos.len() + l.attachments.len() + l.tests.len())
+        .sum();
+    let (what, limit) = if lessons.len() > MAX_LESSONS {
+        (format!("{} lessons", lessons.len()), MAX_LESSONS)
+    } else if items > MAX_ITEMS {
+        (format!("{items} videos, files and tests"), MAX_ITEMS)
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::TooLarge {
+        path: reader.tree.name.clone().into(),
+        what,
+        limit: limit.to_string(),
+    })
 }
 
 fn course_toml(reader: &mut Reader<'_>) -> Result<CourseToml, OpenError> {

@@ -31,6 +31,8 @@ pub(crate) struct Body {
     pub(crate) attached: Vec<usize>,
     /// Videos the text shows.
     pub(crate) videos: Vec<usize>,
+    /// Texts that cannot be read; the reason is a problem already.
+    pub(crate) rejected: Vec<usize>,
     /// Files that are in the text itself, or only serve the page.
     pub(crate) used: Vec<usize>,
 }
@@ -71,13 +73,37 @@ pub(crate) fn read(
     files: &[usize],
     wanted: Option<&str>,
 ) -> Result<Body, OpenError> {
+    let mut rejected = Vec::new();
     for index in candidates(reader.tree, files, wanted) {
-        let body = read_one(reader, index)?;
+        if is_too_long(reader, index) {
+            continue;
+        }
+        let mut body = read_one(reader, index)?;
         if body.draft.is_some() {
+            body.rejected = rejected;
             return Ok(body);
         }
+        rejected.push(index);
     }
-    Ok(Body::default())
+    Ok(Body {
+        rejected,
+        ..Body::default()
+    })
+}
+
+/// Whether a text is too long to be a lesson; it is attached then.
+fn is_too_long(reader: &mut Reader<'_>, index: usize) -> bool {
+    let Some(file) = reader.tree.get(index).filter(|f| f.size > MAX_TEXT) else {
+        return false;
+    };
+    let text = format!(
+        "a text of {} bytes is too long for a lesson (at most {MAX_TEXT}), so it is attached as a file; split it",
+        file.size
+    );
+    reader
+        .problems
+        .warn(&file.path, ProblemKind::TooLarge, text);
+    true
 }
 
 /// Reads one text file.

@@ -381,7 +381,9 @@ fn attachments(
         };
         let material = match file.kind {
             Kind::Document | Kind::Audio | Kind::OldVideo | Kind::Unknown => true,
-            Kind::Markdown | Kind::Html | Kind::Text => body.file != Some(index),
+            Kind::Markdown | Kind::Html | Kind::Text => {
+                body.file != Some(index) && !body.rejected.contains(&index)
+            }
             Kind::Picture => body.attached.contains(&index),
             _ => false,
         };
@@ -389,7 +391,7 @@ fn attachments(
             chosen.push(index);
         }
     }
-    let alone = chosen.len() == 1 && body.draft.is_none();
+    let alone = chosen.len() == 1 && files.len() == 1;
     let mut names: Vec<String> = Vec::new();
     for &index in &chosen {
         let Some(file) = reader.tree.get(index) else {

@@ -158,7 +158,8 @@ fn walk(text: &str) -> (Vec<RawLink>, Option<String>) {
         }
     }
     for (event, range) in parser.into_offset_iter() {
-        if let Some(outer) = open.last_mut() {
+        let ends = matches!(event, Event::End(TagEnd::Link | TagEnd::Image));
+        if let Some(outer) = open.last_mut().filter(|_| !ends) {
             outer.inside = outer.inside.max(range.end);
         }
         match event {

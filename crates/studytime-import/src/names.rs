@@ -255,12 +255,12 @@ fn is_id_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
 }
 
-/// `welcome-to-crypto` becomes `Welcome to crypto`; `Well-known` stays.
+/// `welcome-to-crypto` becomes `Welcome to crypto`, `intro` `Intro`;
+/// `Well-known` stays.
 fn unslug(text: &str) -> String {
-    let slug = text.contains('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    let slug = text
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     let spaced = text.replace('_', " ");
     if !slug {
         return spaced;
