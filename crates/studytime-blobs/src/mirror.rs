@@ -188,7 +188,10 @@ mod tests {
         let wanted = BlobId::of(b"the real one");
         mirror.put_as(wanted, b"something else");
         let e = fetch_into(&mirror, &store, &wanted, 100, 1).unwrap_err();
-        assert!(matches!(e, MirrorFetchError::Store(StoreError::WrongHash { .. })));
+        assert!(matches!(
+            e,
+            MirrorFetchError::Store(StoreError::WrongHash { .. })
+        ));
         assert_eq!(store.size(&wanted).unwrap(), None);
     }
 
@@ -205,6 +208,9 @@ mod tests {
         }
         let id = BlobId::of(b"x");
         let e = fetch_into(&Endless, &MemoryStore::new(), &id, 1_000_000, 1).unwrap_err();
-        assert!(matches!(e, MirrorFetchError::TooLong { max: 1_000_000, .. }));
+        assert!(matches!(
+            e,
+            MirrorFetchError::TooLong { max: 1_000_000, .. }
+        ));
     }
 }

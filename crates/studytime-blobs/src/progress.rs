@@ -235,14 +235,21 @@ mod tests {
     fn nothing_to_do_is_complete_at_once() {
         let mut tally = Tally::new([]);
         assert_eq!(tally.progress().percent(), 100);
-        assert!(matches!(tally.poll_event(), Some(ProgressEvent::Started(_))));
+        assert!(matches!(
+            tally.poll_event(),
+            Some(ProgressEvent::Started(_))
+        ));
         assert!(tally.poll_event().is_some_and(|e| e.is_last()));
         assert_eq!(tally.poll_event(), None);
     }
 
     #[test]
     fn failing_is_the_last_word() {
-        let mut tally = Tally::new([Item { id: id(1), size: None, here: false }]);
+        let mut tally = Tally::new([Item {
+            id: id(1),
+            size: None,
+            here: false,
+        }]);
         tally.fail("nobody has it");
         tally.fail("again");
         let _ = tally.poll_event();
@@ -256,7 +263,12 @@ mod tests {
 
     #[test]
     fn an_event_is_readable_json() {
-        let event = ProgressEvent::Advanced(Progress { bytes_here: 1, bytes_total: 2, blobs_here: 0, blobs_total: 1 });
+        let event = ProgressEvent::Advanced(Progress {
+            bytes_here: 1,
+            bytes_total: 2,
+            blobs_here: 0,
+            blobs_total: 1,
+        });
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(
             text,

@@ -99,7 +99,10 @@ pub struct Held {
 impl Held {
     /// Adds up the blobs of a store.
     pub fn of(blobs: &[Candidate], free: Option<u64>) -> Self {
-        let mut held = Self { free, ..Self::default() };
+        let mut held = Self {
+            free,
+            ..Self::default()
+        };
         for blob in blobs {
             held.total = held.total.saturating_add(blob.size);
             match blob.class {
@@ -205,11 +208,23 @@ mod tests {
     const NOW: u64 = 1_000_000_000;
 
     fn blob(n: u8, class: Class, size: u64, idle: u64, uses: u64) -> Candidate {
-        Candidate { id: BlobId::from_bytes([n; 32]), size, last_used: NOW - idle, uses, class }
+        Candidate {
+            id: BlobId::from_bytes([n; 32]),
+            size,
+            last_used: NOW - idle,
+            uses,
+            class,
+        }
     }
 
     fn quota(total: u64) -> Quota {
-        Quota { total, strangers: 1_000, friends: 1_000, free_floor: 0, grace: 100 }
+        Quota {
+            total,
+            strangers: 1_000,
+            friends: 1_000,
+            free_floor: 0,
+            grace: 100,
+        }
     }
 
     fn names(plan: &Plan) -> Vec<u8> {
@@ -253,16 +268,30 @@ mod tests {
 
     #[test]
     fn young_blobs_are_spared_until_the_disk_is_full() {
-        let blobs = [blob(1, Class::Strangers, 10, 50, 0), blob(2, Class::Friends, 10, 500, 0)];
+        let blobs = [
+            blob(1, Class::Strangers, 10, 50, 0),
+            blob(2, Class::Friends, 10, 500, 0),
+        ];
         assert_eq!(names(&plan(&blobs, &quota(15), None, NOW)), [2]);
-        let full = Quota { free_floor: 100, ..quota(1_000) };
+        let full = Quota {
+            free_floor: 100,
+            ..quota(1_000)
+        };
         assert_eq!(names(&plan(&blobs, &full, Some(95), NOW)), [1]);
     }
 
     #[test]
     fn admits_looks_at_every_limit() {
-        let q = Quota { free_floor: 100, ..quota(2_000) };
-        let held = |total, strangers, free| Held { total, strangers, friends: 0, free };
+        let q = Quota {
+            free_floor: 100,
+            ..quota(2_000)
+        };
+        let held = |total, strangers, free| Held {
+            total,
+            strangers,
+            friends: 0,
+            free,
+        };
         assert!(q.admits(&held(0, 0, None), Class::Strangers, 1_000));
         assert!(!q.admits(&held(500, 500, None), Class::Strangers, 501));
         assert!(q.admits(&held(500, 500, None), Class::Started, 1_500));

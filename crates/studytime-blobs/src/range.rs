@@ -127,9 +127,10 @@ pub fn etag(id: &BlobId) -> String {
 /// Compares weakly, as RFC 9110 §13.1.2 asks.
 pub fn none_match(header: &str, etag: &str) -> bool {
     header.len() <= MAX_HEADER
-        && header.split(',').map(str::trim).any(|tag| {
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
-        })
+        && header
+            .split(',')
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 #[cfg(test)]
@@ -153,7 +154,11 @@ mod tests {
             ("bytes=-20000", 10_000, part(0, 10_000, 10_000)),
             ("Bytes = 3-", 10, part(3, 10, 10)),
             ("bytes=10000-", 10_000, RangeAnswer::Unsatisfiable),
-            ("bytes=99999999999999999999999-", 10, RangeAnswer::Unsatisfiable),
+            (
+                "bytes=99999999999999999999999-",
+                10,
+                RangeAnswer::Unsatisfiable,
+            ),
             ("bytes=0-99999999999999999999999", 10, part(0, 10, 10)),
             ("bytes=-0", 10, RangeAnswer::Unsatisfiable),
             ("bytes=0-", 0, RangeAnswer::Unsatisfiable),
@@ -166,7 +171,11 @@ mod tests {
             ("bytes", 10, RangeAnswer::Whole),
         ];
         for (header, size, expected) in cases {
-            assert_eq!(&answer(Some(header), None, "\"e\"", *size), expected, "{header}");
+            assert_eq!(
+                &answer(Some(header), None, "\"e\"", *size),
+                expected,
+                "{header}"
+            );
         }
         assert_eq!(answer(None, None, "\"e\"", 10), RangeAnswer::Whole);
     }
@@ -188,7 +197,11 @@ mod tests {
 
     #[test]
     fn headers() {
-        let range = ByteRange { start: 2, end: 5, size: 9 };
+        let range = ByteRange {
+            start: 2,
+            end: 5,
+            size: 9,
+        };
         assert_eq!(range.content_range(), "bytes 2-4/9");
         assert_eq!(range.len(), 3);
         assert_eq!(unsatisfiable(9), "bytes */9");

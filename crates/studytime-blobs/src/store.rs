@@ -18,21 +18,20 @@
 //!   not here (yet).
 
 pub mod conformance;
+mod error;
 mod files;
 mod memory;
+mod types;
 
+pub use error::StoreError;
 pub use files::{FileStore, MAX_PARTIALS, Opened, Rescan};
 pub use memory::MemoryStore;
+pub use types::{
+    Added, BlobInfo, Durability, PUSH_COPIES, Partial, Pinner, Push, PushScope, Usage,
+};
 
 use sha2::{Digest, Sha256};
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
 use studytime_schema::{BlobId, FeedId, MAX_BLOB_SIZE};
-
-/// Peers that must report a blob before its push is done: the number that
-/// ssb-blobs uses.
-pub const PUSH_COPIES: usize = 3;
 
 /// Keeps blobs. See the [module page](self) for what every store promises.
 ///
@@ -293,204 +292,6 @@ pub trait BlobBatch: Send {
     /// [`StoreError`] when the disk or the database fails. Blobs that were
     /// already renamed stay, as complete blobs.
     fn commit(self: Box<Self>) -> Result<Vec<Added>, StoreError>;
-}
-
-/// How safe a blob must be when it is announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// On disk, file and folder synced: for own blobs, which nobody else has.
-    Synced,
-    /// Left to the system: for fetched blobs, which can be fetched again. They
-    /// are checked against their hash after an unclean stop.
-    Relaxed,
-}
-
-/// A blob that was stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Added {
-    /// Its id.
-    pub id: BlobId,
-    /// Its size in bytes.
-    pub size: u64,
-    /// False when it was here before.
-    pub new: bool,
-}
-
-/// What a store knows about one blob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlobInfo {
-    /// Its id.
-    pub id: BlobId,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was stored, in milliseconds since 1970; 0 when not known.
-    pub added: u64,
-    /// When it was last used, in milliseconds since 1970.
-    pub last_used: u64,
-    /// How often it was used.
-    pub uses: u64,
-    /// True when somebody pins it.
-    pub pinned: bool,
-}
-
-/// Totals of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Blobs here.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-/// Who keeps a blob from being deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Pinner {
-    /// The user, by hand, or because it is the user's own.
-    User,
-    /// A course, by the id of its feed.
-    Course(FeedId),
-}
-
-impl fmt::Display for Pinner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User => f.write_str("user"),
-            Self::Course(feed) => feed.fmt(f),
-        }
-    }
-}
-
-impl std::str::FromStr for Pinner {
-    type Err = studytime_schema::ParseRefError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "user" => Ok(Self::User),
-            feed => FeedId::from_sigil(feed).map(Self::Course),
-        }
-    }
-}
-
-/// To whom a push is announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PushScope {
-    /// Only to configured seeders: for the segments of large files.
-    Seeders,
-    /// To every peer: for manifests, posters, texts, small attachments.
-    Everyone,
-}
-
-/// A push that is not done yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Push {
-    /// The blob.
-    pub id: BlobId,
-    /// To whom it is announced.
-    pub scope: PushScope,
-    /// The distinct peers that reported it.
-    pub seen: Vec<FeedId>,
-}
-
-/// A suspended download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Partial {
-    /// The blob.
-    pub id: BlobId,
-    /// Bytes kept.
-    pub bytes: u64,
-    /// When it was suspended, in milliseconds since 1970; 0 when not known.
-    pub suspended: u64,
-}
-
-/// Why a store could not do it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The disk, or the user's share of it, is full.
-    #[error("the disk is full ({what}): free some space or lower the blob quota")]
-    Full {
-        /// What was being done.
-        what: &'static str,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The blob reaches the size limit of the network.
-    #[error(
-        "a blob must be smaller than {MAX_BLOB_SIZE} bytes: larger files are cut into segments"
-    )]
-    TooLarge,
-    /// The bytes are not those of the wanted blob.
-    #[error("the bytes hash to {got}, not to {expected}: they were thrown away")]
-    WrongHash {
-        /// The blob that was wanted.
-        expected: BlobId,
-        /// What came instead.
-        got: BlobId,
-    },
-    /// A blob became shorter while it was read.
-    #[error("{id} changed on disk while it was read: it will be fetched again")]
-    Changed {
-        /// The blob.
-        id: BlobId,
-    },
-    /// A file could not be read or written.
-    #[error("could not {what} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        what: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// `blobs.db` failed.
-    #[error("the list of blobs could not be {what}: {source}")]
-    Database {
-        /// What was being done.
-        what: &'static str,
-        /// What SQLite said.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// `blobs.db` was written by a later version of this program.
-    #[error("the list of blobs has version {found}, this program knows up to {known}: use a newer one")]
-    Newer {
-        /// The version in the file.
-        found: i64,
-        /// The version this program writes.
-        known: i64,
-    },
-}
-
-impl StoreError {
-    /// True when space is what is missing.
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full { .. })
-    }
-
-    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { what, source }
-            }
-            _ => Self::Io {
-                what,
-                path: path.into(),
-                source,
-            },
-        }
-    }
-
-    pub(crate) fn database(what: &'static str, source: rusqlite::Error) -> Self {
-        match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full {
-                what: "writing the list of blobs",
-                source: io::Error::new(io::ErrorKind::StorageFull, source),
-            },
-            _ => Self::Database { what, source },
-        }
-    }
 }
 
 /// Counts and hashes bytes on their way in, with the size limit.

@@ -90,7 +90,11 @@ impl Download {
     ) -> Result<Start, DownloadError> {
         if let Some(size) = store.size(id)? {
             let id = *id;
-            return Ok(Start::Here(Added { id, size, new: false }));
+            return Ok(Start::Here(Added {
+                id,
+                size,
+                new: false,
+            }));
         }
         let mut writer = store.download(id, now)?;
         if !writer.is_empty() {
@@ -273,7 +277,9 @@ impl Upload {
     /// # Errors
     /// [`UploadError::Store`]: end the call with its text.
     pub fn next_chunk(&mut self) -> Result<Option<Bytes>, UploadError> {
-        let wanted = usize::try_from(self.remaining()).unwrap_or(CHUNK).min(CHUNK);
+        let wanted = usize::try_from(self.remaining())
+            .unwrap_or(CHUNK)
+            .min(CHUNK);
         if wanted == 0 {
             return Ok(None);
         }

@@ -355,7 +355,10 @@ impl HasArgs {
 
     /// The answer, given what is here.
     pub fn answer(&self, mut is_here: impl FnMut(&BlobId) -> bool) -> Value {
-        let mut here = self.ids.iter().map(|id| id.as_ref().is_some_and(&mut is_here));
+        let mut here = self
+            .ids
+            .iter()
+            .map(|id| id.as_ref().is_some_and(&mut is_here));
         match self.single {
             true => Value::Bool(here.next().unwrap_or(false)),
             false => Value::Array(here.map(Value::Bool).collect()),

@@ -19,7 +19,10 @@ fn file(segments: usize) -> Arc<MediaFile> {
 }
 
 fn config(window: u32) -> MediaConfig {
-    MediaConfig { window, ..MediaConfig::default() }
+    MediaConfig {
+        window,
+        ..MediaConfig::default()
+    }
 }
 
 /// Says that everything asked for is missing.
@@ -45,17 +48,38 @@ fn the_window_moves_with_the_position() {
     let wants = media.poll_wants().unwrap();
     assert_eq!(ids(&wants), [id(0), id(1), id(2), id(3)]);
     assert_eq!(wants[0].1, WantSpec::segment(Priority::Playing, 0, 100));
-    assert_eq!(wants[1].1.rank.order, 2, "only what is waited for is urgent");
+    assert_eq!(
+        wants[1].1.rank.order, 2,
+        "only what is waited for is urgent"
+    );
     assert_eq!(media.poll_wants(), None, "nothing new");
 
     assert_eq!(media.segment_arrived(&id(0)), [reader]);
     assert_eq!(media.segment_arrived(&id(2)), []);
-    assert_eq!(media.read(reader), Read::Ready { blob: id(0), offset: 0, len: 100 });
+    assert_eq!(
+        media.read(reader),
+        Read::Ready {
+            blob: id(0),
+            offset: 0,
+            len: 100
+        }
+    );
     media.advance(reader, 60);
-    assert_eq!(media.read(reader), Read::Ready { blob: id(0), offset: 60, len: 40 });
+    assert_eq!(
+        media.read(reader),
+        Read::Ready {
+            blob: id(0),
+            offset: 60,
+            len: 40
+        }
+    );
     assert_eq!(ids(&media.poll_wants().unwrap()), [id(1), id(3)]);
     media.advance(reader, 40);
-    assert_eq!(media.poll_lookup(), Some(vec![id(4)]), "only what entered the window");
+    assert_eq!(
+        media.poll_lookup(),
+        Some(vec![id(4)]),
+        "only what entered the window"
+    );
     media.looked_up(&id(4), true);
     assert_eq!(media.read(reader), Read::NeedSegment { blob: id(1) });
     assert_eq!(ids(&media.poll_wants().unwrap()), [id(1), id(3)]);
@@ -70,7 +94,11 @@ fn the_window_moves_with_the_position() {
     media.seek(reader, u64::MAX);
     assert_eq!(media.read(reader), Read::End);
     media.advance(reader, u64::MAX);
-    assert_eq!(media.poll_wants(), Some(vec![]), "behind the end nothing is wanted");
+    assert_eq!(
+        media.poll_wants(),
+        Some(vec![]),
+        "behind the end nothing is wanted"
+    );
     media.close(reader);
     assert_eq!(media.read(reader), Read::Closed);
 }
@@ -99,7 +127,11 @@ fn windows_of_several_readers_are_interleaved() {
     assert_eq!(media.read(old), Read::NeedSegment { blob: id(0) });
     let wants = media.poll_wants().unwrap();
     let expected = [id(0), id(10), id(11), id(1), id(12), id(2)];
-    assert_eq!(ids(&wants), expected, "who waits first, then by distance, newest first");
+    assert_eq!(
+        ids(&wants),
+        expected,
+        "who waits first, then by distance, newest first"
+    );
     // Both at one place: each segment once, both woken.
     media.seek(new, 0);
     all_missing(&mut media);
@@ -112,7 +144,10 @@ fn windows_of_several_readers_are_interleaved() {
 #[test]
 fn the_window_follows_the_bit_rate() {
     let rate = |bytes_per_second| {
-        let mut media = Media::new(MediaConfig { seconds: 10, ..MediaConfig::default() });
+        let mut media = Media::new(MediaConfig {
+            seconds: 10,
+            ..MediaConfig::default()
+        });
         media.open(file(1_000), Some(bytes_per_second));
         all_missing(&mut media);
         media.poll_wants().unwrap().len()
@@ -145,7 +180,14 @@ fn a_plain_blob_is_a_file_of_one_segment() {
     let reader = media.open(Arc::new(MediaFile::blob(id(1), 7)), None);
     media.looked_up(&id(1), true);
     media.seek(reader, 5);
-    assert_eq!(media.read(reader), Read::Ready { blob: id(1), offset: 5, len: 2 });
+    assert_eq!(
+        media.read(reader),
+        Read::Ready {
+            blob: id(1),
+            offset: 5,
+            len: 2
+        }
+    );
     let empty = media.open(Arc::new(MediaFile::blob(BlobId::EMPTY, 0)), None);
     assert_eq!(media.read(empty), Read::End);
     assert_eq!(media.position(empty), Some(0));

@@ -81,7 +81,11 @@ fn add_and_read(store: &dyn BlobStore) -> Law {
     let added = store.add(&bytes, Durability::Synced, 5)?;
     let right = added.id == id && added.size == bytes.len() as u64 && added.new;
     ensure(law, right, added)?;
-    ensure(law, store.size(&id)? == Some(bytes.len() as u64), "its size")?;
+    ensure(
+        law,
+        store.size(&id)? == Some(bytes.len() as u64),
+        "its size",
+    )?;
     ensure(law, store.read(&id)?.as_ref() == Some(&bytes), "its bytes")?;
     let again = store.add(&bytes, Durability::Relaxed, 6)?;
     ensure("a blob is stored once", !again.new, again)?;
@@ -97,8 +101,16 @@ fn add_and_read(store: &dyn BlobStore) -> Law {
     let n = blob.read_at(1_001, &mut buf)?;
     let expected = bytes.get(1_001..1_001 + n).unwrap_or_default();
     ensure(law, n > 0 && buf.get(..n) == Some(expected), buf)?;
-    ensure(law, blob.read_at(blob.len(), &mut buf)? == 0, "bytes behind the end")?;
-    ensure(law, blob.read_at(u64::MAX, &mut buf)? == 0, "bytes far behind the end")
+    ensure(
+        law,
+        blob.read_at(blob.len(), &mut buf)? == 0,
+        "bytes behind the end",
+    )?;
+    ensure(
+        law,
+        blob.read_at(u64::MAX, &mut buf)? == 0,
+        "bytes far behind the end",
+    )
 }
 
 fn writer(store: &dyn BlobStore) -> Law {
@@ -109,16 +121,25 @@ fn writer(store: &dyn BlobStore) -> Law {
     writer.write(b"")?;
     writer.write(b"in pieces")?;
     ensure(law, store.size(&id)?.is_none(), "it is here")?;
-    ensure("a writer knows its id", writer.id() == id && writer.len() == 17, writer.id())?;
+    ensure(
+        "a writer knows its id",
+        writer.id() == id && writer.len() == 17,
+        writer.id(),
+    )?;
     let added = writer.commit(Some(id), Durability::Synced)?;
-    ensure("a writer stores what was written", added.new && added.id == id, added)?;
+    ensure(
+        "a writer stores what was written",
+        added.new && added.id == id,
+        added,
+    )?;
 
     let law = "wrong bytes are refused and not kept";
     let other = BlobId::of(b"other");
     let mut writer = store.download(&other, 7)?;
     writer.write(b"not other")?;
     let refused = writer.commit(Some(other), Durability::Relaxed);
-    let right = matches!(&refused, Err(StoreError::WrongHash { expected, .. }) if *expected == other);
+    let right =
+        matches!(&refused, Err(StoreError::WrongHash { expected, .. }) if *expected == other);
     ensure(law, right, &refused)?;
     ensure(law, store.size(&other)?.is_none(), "it is here")?;
     let lie = store.size(&BlobId::of(b"not other"))?;
@@ -135,7 +156,11 @@ fn writer(store: &dyn BlobStore) -> Law {
     writer.restart()?;
     writer.write(b"right")?;
     let added = writer.commit(None, Durability::Relaxed)?;
-    ensure("a writer can start again", added.id == BlobId::of(b"right"), added)
+    ensure(
+        "a writer can start again",
+        added.id == BlobId::of(b"right"),
+        added,
+    )
 }
 
 fn size_limit(store: &dyn BlobStore) -> Law {
@@ -186,13 +211,21 @@ fn resume(store: &dyn BlobStore) -> Law {
     writer.write(b"first half, ")?;
 
     let mut second = store.download(&id, 10)?;
-    ensure("two downloads of a blob do not meet", second.is_empty(), second.len())?;
+    ensure(
+        "two downloads of a blob do not meet",
+        second.is_empty(),
+        second.len(),
+    )?;
     second.write(b"x")?;
     second.suspend(10)?;
 
     writer.suspend(11)?;
     let partials = store.partials()?;
-    let expected = Partial { id, bytes: 12, suspended: 11 };
+    let expected = Partial {
+        id,
+        bytes: 12,
+        suspended: 11,
+    };
     ensure(law, partials == [expected], &partials)?;
     ensure(law, store.size(&id)?.is_none(), "it is here")?;
     let mut writer = store.download(&id, 12)?;
@@ -217,7 +250,11 @@ fn resume(store: &dyn BlobStore) -> Law {
     writer.write(b"anonymous")?;
     writer.suspend(15)?;
     let partials = store.partials()?;
-    ensure("only known blobs are suspended", partials.is_empty(), partials)
+    ensure(
+        "only known blobs are suspended",
+        partials.is_empty(),
+        partials,
+    )
 }
 
 fn list_and_use(store: &dyn BlobStore) -> Law {
@@ -241,9 +278,8 @@ fn list_and_use(store: &dyn BlobStore) -> Law {
     store.flush()?;
     let list = store.list(None, 1_000)?;
     let info = list.iter().find(|b| b.id == id);
-    let right = info.is_some_and(|b| {
-        (b.uses, b.last_used, b.added, b.size, b.pinned) == (3, 500, 9, 3, false)
-    });
+    let right = info
+        .is_some_and(|b| (b.uses, b.last_used, b.added, b.size, b.pinned) == (3, 500, 9, 3, false));
     ensure(law, right, info)
 }
 
@@ -277,19 +313,27 @@ fn pushes(store: &dyn BlobStore) -> Law {
     let peer = |n| FeedId::from_bytes([n; 32]);
     store.push(&[id, BlobId::EMPTY], PushScope::Seeders)?;
     ensure(law, !store.push_seen(&id, &peer(1))?, "done after one")?;
-    ensure(law, !store.push_seen(&id, &peer(1))?, "the same peer counted twice")?;
+    ensure(
+        law,
+        !store.push_seen(&id, &peer(1))?,
+        "the same peer counted twice",
+    )?;
     store.push(&[id], PushScope::Everyone)?;
     ensure(law, !store.push_seen(&id, &peer(2))?, "done after two")?;
     store.push(&[id], PushScope::Seeders)?;
     let pushes = store.pushes()?;
     let right = pushes.len() == 1
-        && pushes.iter().all(|p| {
-            p.id == id && p.scope == PushScope::Everyone && p.seen == [peer(1), peer(2)]
-        });
+        && pushes
+            .iter()
+            .all(|p| p.id == id && p.scope == PushScope::Everyone && p.seen == [peer(1), peer(2)]);
     ensure(law, right, pushes)?;
     ensure(law, store.push_seen(&id, &peer(3))?, "not done after three")?;
     ensure(law, store.pushes()?.is_empty(), "still listed")?;
-    ensure(law, store.push_seen(&id, &peer(4))?, "an unknown push is not done")
+    ensure(
+        law,
+        store.push_seen(&id, &peer(4))?,
+        "an unknown push is not done",
+    )
 }
 
 fn delete(store: &dyn BlobStore) -> Law {
@@ -306,7 +350,11 @@ fn delete(store: &dyn BlobStore) -> Law {
     if let (true, Some(open)) = (cfg!(unix), open) {
         let mut buf = [0; 5];
         let n = open.read_at(0, &mut buf)?;
-        ensure("an open blob stays readable", &buf == b"three" && n == 5, buf)?;
+        ensure(
+            "an open blob stays readable",
+            &buf == b"three" && n == 5,
+            buf,
+        )?;
     }
     let added = store.add(b"three", Durability::Relaxed, 20)?;
     ensure("a deleted blob can come again", added.new, added)

@@ -377,7 +377,11 @@ impl BlobStore for FileStore {
             }
             touched.len() >= MAX_TOUCHED
         };
-        if many { self.inner.write_touched() } else { Ok(()) }
+        if many {
+            self.inner.write_touched()
+        } else {
+            Ok(())
+        }
     }
 
     fn pin(&self, by: &Pinner, ids: &[BlobId]) -> Result<(), StoreError> {

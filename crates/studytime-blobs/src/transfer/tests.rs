@@ -11,7 +11,12 @@ fn store_with(bytes: &[u8]) -> (MemoryStore, BlobId) {
 
 fn args(id: BlobId, slice: Option<(u64, u64)>) -> GetArgs {
     let slice = slice.map(|(start, end)| Slice { start, end });
-    GetArgs { id, size: None, max: None, slice }
+    GetArgs {
+        id,
+        size: None,
+        max: None,
+        slice,
+    }
 }
 
 fn all(mut upload: Upload) -> Vec<u8> {
@@ -58,7 +63,9 @@ fn a_download_that_broke_off_goes_on() {
     let (mut download, call) = begin(&to, &id, 1 << 20, None);
     let mut upload = Upload::start(&from, &call).unwrap();
     for _ in 0..2 {
-        download.chunk(&upload.next_chunk().unwrap().unwrap()).unwrap();
+        download
+            .chunk(&upload.next_chunk().unwrap().unwrap())
+            .unwrap();
     }
     assert_eq!(download.interrupt(5).unwrap(), 2 * CHUNK as u64);
     let (mut download, call) = begin(&to, &id, 1 << 20, Some(200_000));
@@ -98,11 +105,17 @@ fn lies_and_floods_leave_nothing() {
     let (mut download, _) = begin(&to, &id, 100, None);
     download.chunk(b"wrong").unwrap();
     let lie = download.finish().unwrap_err();
-    assert!(matches!(lie, DownloadError::WrongHash { resumed: false, .. }));
+    assert!(matches!(
+        lie,
+        DownloadError::WrongHash { resumed: false, .. }
+    ));
 
     let (mut download, _) = begin(&to, &id, 100, None);
     download.chunk(&[0; 100]).unwrap();
-    assert!(matches!(download.chunk(&[0]), Err(DownloadError::TooLong { max: 100, .. })));
+    assert!(matches!(
+        download.chunk(&[0]),
+        Err(DownloadError::TooLong { max: 100, .. })
+    ));
     drop(download);
 
     let (mut download, _) = begin(&to, &id, u64::MAX, None);
@@ -116,9 +129,16 @@ fn lies_and_floods_leave_nothing() {
     let (mut download, _) = begin(&to, &id, 100, Some(5));
     download.chunk(b"ng").unwrap();
     let lie = download.finish().unwrap_err();
-    assert!(matches!(lie, DownloadError::WrongHash { resumed: true, .. }));
+    assert!(matches!(
+        lie,
+        DownloadError::WrongHash { resumed: true, .. }
+    ));
     let (download, call) = begin(&to, &id, 100, Some(5));
-    assert_eq!((download.received(), call.slice), (0, None), "and it starts again");
+    assert_eq!(
+        (download.received(), call.slice),
+        (0, None),
+        "and it starts again"
+    );
     assert_eq!(to.usage().unwrap().count, 0);
 }
 
@@ -143,16 +163,34 @@ fn the_empty_blob_is_an_answer_without_frames() {
 #[test]
 fn refusals_are_words() {
     let (store, id) = store_with(b"0123456789");
-    let call = |size, max| GetArgs { id, size, max, slice: None };
+    let call = |size, max| GetArgs {
+        id,
+        size,
+        max,
+        slice: None,
+    };
     let refused = |args: GetArgs| Upload::start(&store, &args).unwrap_err();
-    assert!(matches!(refused(call(Some(9), None)), UploadError::WrongSize { size: 10, .. }));
-    assert!(matches!(refused(call(None, Some(9))), UploadError::TooLarge { size: 10, .. }));
+    assert!(matches!(
+        refused(call(Some(9), None)),
+        UploadError::WrongSize { size: 10, .. }
+    ));
+    assert!(matches!(
+        refused(call(None, Some(9))),
+        UploadError::TooLarge { size: 10, .. }
+    ));
     let absent = refused(args(BlobId::of(b"absent"), None));
     assert!(matches!(absent, UploadError::NotFound { .. }));
     for text in [absent.to_string(), refused(call(None, Some(9))).to_string()] {
-        assert_eq!(serde_json::to_string(&text).unwrap(), format!("\"{text}\""), "no escapes");
+        assert_eq!(
+            serde_json::to_string(&text).unwrap(),
+            format!("\"{text}\""),
+            "no escapes"
+        );
     }
-    assert_eq!(all(Upload::start(&store, &call(Some(10), Some(10))).unwrap()), b"0123456789");
+    assert_eq!(
+        all(Upload::start(&store, &call(Some(10), Some(10))).unwrap()),
+        b"0123456789"
+    );
 }
 
 proptest! {

@@ -8,6 +8,11 @@ use crate::wire::{MAX_ENTRIES_SENT, Note, WantFrame};
 use std::collections::HashMap;
 use studytime_schema::BlobId;
 
+/// Announced wants that are remembered of a peer, in multiples of those that
+/// may be open.
+const WITHDRAWN: usize = 16;
+/// Answers that may wait for a peer that does not take them.
+const MAX_PENDING: usize = 65_536;
 /// How far down the list strangers are considered for segments at once.
 const STRANGERS_SCAN: usize = 4_096;
 /// How soon they are considered again at the earliest, in milliseconds.
@@ -54,6 +59,15 @@ impl Wants {
         self.fill(peer, now);
         self.fill_pushes(peer, now);
         self.consider_strangers_at(now);
+    }
+
+    /// Stops speaking to a peer that takes frames too slowly (`held`), or goes
+    /// on. What is to be said is collected meanwhile.
+    pub fn hold(&mut self, peer: PeerId, held: bool) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.held = held;
+            self.talk.insert(peer);
+        }
     }
 
     /// A blob that is in the store is announced as wanted, to every peer that
@@ -309,7 +323,8 @@ impl Wants {
     /// The next frame that is due.
     pub(super) fn next_frame(&mut self) -> Option<Output> {
         while let Some(id) = self.talk.pop_first() {
-            let Some(peer) = self.peers.get_mut(&id).filter(|p| p.opened) else {
+            let peer = self.peers.get_mut(&id);
+            let Some(peer) = peer.filter(|p| p.opened && !p.held) else {
                 continue;
             };
             if peer.greeted && peer.pending.is_empty() {
@@ -338,7 +353,7 @@ impl Wants {
 }
 
 fn say_has(peer: &mut Peer, blob: &BlobId, size: u64) {
-    if peer.opened && size > 0 {
+    if peer.opened && size > 0 && peer.pending.len() < MAX_PENDING {
         peer.pending.push_back((*blob, Note::Has { size }));
     }
 }
@@ -406,6 +421,10 @@ fn offer(
         open: true,
         segment: segment || known.is_some_and(|a| a.segment),
     };
+    if peer.announced.len() >= limit.saturating_mul(WITHDRAWN) {
+        // Withdrawn wants that it never answered: forget that they were said.
+        peer.announced.retain(|_, a| a.open || a.segment);
+    }
     peer.announced.insert(*blob, announced);
     if told {
         // It was said before and still stands: only counted again.

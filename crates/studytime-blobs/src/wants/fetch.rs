@@ -18,6 +18,9 @@ impl Rank {
     }
 }
 
+/// Peers whose lies are counted; beyond, only those that are banned now.
+const MAX_OFFENCES: usize = 4_096;
+
 /// What a peer may be asked for next.
 enum Slot {
     Free,
@@ -58,7 +61,11 @@ impl Wants {
     fn slot(&self, peer: &Peer, rank: &Rank) -> Slot {
         let config = &self.config;
         let flights = peer.flights.len();
-        let ranks = || peer.flights.iter().filter_map(|b| Some((self.wants.get(b)?.spec.rank, *b)));
+        let ranks = || {
+            peer.flights
+                .iter()
+                .filter_map(|b| Some((self.wants.get(b)?.spec.rank, *b)))
+        };
         if rank.is_urgent() {
             if flights < config.fetches_per_peer + config.urgent_fetches_per_peer {
                 return Slot::Free;
@@ -154,7 +161,11 @@ impl Wants {
     /// A blob in flight has become urgent: the others give way.
     pub(super) fn hurry(&mut self, blob: &BlobId, now: u64) {
         let want = self.wants.get(blob).filter(|w| w.spec.rank.is_urgent());
-        if let Some(Flight { source: Source::Peer(id), .. }) = want.and_then(|w| w.flight) {
+        if let Some(Flight {
+            source: Source::Peer(id),
+            ..
+        }) = want.and_then(|w| w.flight)
+        {
             self.make_way(id, now);
         }
     }
@@ -245,6 +256,9 @@ impl Wants {
 
     /// A peer sent wrong bytes.
     fn offend(&mut self, id: PeerId, now: u64) {
+        if self.offences.len() >= MAX_OFFENCES {
+            self.offences.retain(|_, o| o.until > now);
+        }
         let offence = self.offences.entry(id.feed).or_default();
         offence.times = offence.times.saturating_add(1);
         let times = offence.times;

@@ -110,7 +110,10 @@ impl Wants {
             friends_only: peer.is_friend(),
         };
         let spec = WantSpec::whole(Priority::Sympathy, now);
-        let want = self.wants.entry(blob).or_insert_with(|| Want::new(spec, now));
+        let want = self
+            .wants
+            .entry(blob)
+            .or_insert_with(|| Want::new(spec, now));
         match &mut want.sympathy {
             // Wanted for somebody else, too: the closer of both counts, and
             // whoever may hear of one of them.
@@ -132,10 +135,7 @@ impl Wants {
     pub(super) fn take_up_waiting(&mut self, now: u64) {
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for id in peers {
-            loop {
-                let Some(peer) = self.peers.get_mut(&id) else {
-                    break;
-                };
+            while let Some(peer) = self.peers.get_mut(&id) {
                 let room = self.sympathies < self.config.max_sympathy
                     && peer.sympathies < self.config.sympathy_per_peer;
                 if !room {
@@ -168,7 +168,10 @@ impl Wants {
             && let Some((id, peer)) = heir
             && let Some(want) = self.wants.get_mut(blob)
         {
-            want.sympathy = Some(Sympathy { from: *id, ..sympathy });
+            want.sympathy = Some(Sympathy {
+                from: *id,
+                ..sympathy
+            });
             peer.sympathies += 1;
             self.sympathies += 1;
         }

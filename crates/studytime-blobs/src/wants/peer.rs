@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) opened: bool,
     /// The first frame was sent.
     pub(super) greeted: bool,
+    /// It takes no frames at the moment.
+    pub(super) held: bool,
     pub(super) announced: HashMap<BlobId, Announced>,
     pub(super) outstanding: usize,
     pub(super) segments_out: usize,
@@ -60,6 +62,7 @@ impl Peer {
             kind,
             opened: false,
             greeted: false,
+            held: false,
             announced: HashMap::new(),
             outstanding: 0,
             segments_out: 0,

@@ -43,7 +43,15 @@ fn what_means_nothing_is_skipped() {
     );
     let frame = WantFrame::parse(heard.as_bytes()).unwrap();
     assert_eq!(frame.notes, [(id, Note::Want { hops: 3 })]);
-    for bad in ["[]", "1", "true", "{", "", "{\"a\"}", &format!("{{\"a\":{}", "[".repeat(9_000))] {
+    for bad in [
+        "[]",
+        "1",
+        "true",
+        "{",
+        "",
+        "{\"a\"}",
+        &format!("{{\"a\":{}", "[".repeat(9_000)),
+    ] {
         assert!(WantFrame::parse(bad.as_bytes()).is_err(), "{bad:.20}");
     }
     assert!(matches!(
@@ -63,7 +71,12 @@ fn far_wants_stay_far() {
 #[test]
 fn get_arguments_in_every_dialect() {
     let id: BlobId = SEEN.parse().unwrap();
-    let plain = GetArgs { id, size: None, max: None, slice: None };
+    let plain = GetArgs {
+        id,
+        size: None,
+        max: None,
+        slice: None,
+    };
     for text in [
         format!(r#"["{SEEN}"]"#),
         format!(r#"[{{"key":"{SEEN}"}}]"#),
@@ -75,8 +88,10 @@ fn get_arguments_in_every_dialect() {
         let args: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(GetArgs::parse(&args, false).unwrap(), plain, "{text}");
     }
-    let sliced: Value =
-        serde_json::from_str(&format!(r#"[{{"key":"{SEEN}","start":5,"end":7.0,"max":9}}]"#)).unwrap();
+    let sliced: Value = serde_json::from_str(&format!(
+        r#"[{{"key":"{SEEN}","start":5,"end":7.0,"max":9}}]"#
+    ))
+    .unwrap();
     let got = GetArgs::parse(&sliced, true).unwrap();
     assert_eq!(got.slice, Some(Slice { start: 5, end: 7 }));
     assert_eq!(got.max, Some(9));
@@ -94,7 +109,12 @@ fn get_arguments_in_every_dialect() {
 #[test]
 fn the_call_a_javascript_peer_makes() {
     let id: BlobId = SEEN.parse().unwrap();
-    let args = GetArgs { id, size: None, max: Some(5_242_880), slice: None };
+    let args = GetArgs {
+        id,
+        size: None,
+        max: Some(5_242_880),
+        slice: None,
+    };
     assert_eq!(
         args.to_args().to_string(),
         format!(r#"[{{"key":"{SEEN}","max":5242880}}]"#)

@@ -98,9 +98,7 @@ fn swarm(seed: u64) {
     }
 
     let until = sim.now + 40 * MINUTE;
-    let everyone = |sim: &Sim| {
-        (0..honest).all(|at| blobs.iter().all(|(id, _)| sim.has(at, id)))
-    };
+    let everyone = |sim: &Sim| (0..honest).all(|at| blobs.iter().all(|(id, _)| sim.has(at, id)));
     let done = sim.run(until, everyone);
     let missing: Vec<_> = (0..honest)
         .map(|at| blobs.iter().filter(|(id, _)| !sim.has(at, id)).count())
@@ -118,7 +116,11 @@ fn swarm(seed: u64) {
         assert_eq!((stats.wanted, stats.in_flight), (0, 0), "seed {seed}");
         for feed in &sim.nodes[at].marked {
             let liar = sim.nodes.iter().find(|n| n.feed == *feed).unwrap();
-            assert_eq!(liar.manner, Manner::Liar, "seed {seed}: an innocent was marked");
+            assert_eq!(
+                liar.manner,
+                Manner::Liar,
+                "seed {seed}: an innocent was marked"
+            );
         }
     }
 }
@@ -156,7 +158,9 @@ fn a_swarm_shares_the_work() {
         }
     }
     let until = sim.now + MINUTE;
-    assert!(sim.run(until, |sim| (1..6).all(|at| blobs.iter().all(|b| sim.has(at, b)))));
+    assert!(sim.run(until, |sim| {
+        (1..6).all(|at| blobs.iter().all(|b| sim.has(at, b)))
+    }));
     for at in 1..6 {
         assert_eq!(sim.nodes[at].fetched, 40, "each blob once");
     }
@@ -181,14 +185,20 @@ fn strangers_are_asked_for_segments_only_when_nobody_else_has_them() {
     sim.want(learner, common, segment(99, 100));
     sim.want(learner, poster, WantSpec::whole(Priority::Opened, 0));
     // The simulator asserts the delay of 5 s and nothing is told twice.
-    assert!(sim.run(start + MINUTE, |sim| rare.iter().all(|id| sim.has(learner, id))));
+    assert!(sim.run(start + MINUTE, |sim| {
+        rare.iter().all(|id| sim.has(learner, id))
+    }));
     let when = |id: &BlobId| {
         let got = &sim.nodes[learner].got;
         got.iter().find(|(_, b)| b == id).unwrap().0 - start
     };
     assert!(when(&poster) < 1_000, "ordinary blobs wait for nobody");
     assert!(when(&common) < 1_000);
-    assert!((5_000..7_000).contains(&when(&rare[0])), "{}", when(&rare[0]));
+    assert!(
+        (5_000..7_000).contains(&when(&rare[0])),
+        "{}",
+        when(&rare[0])
+    );
     assert!(when(&rare[29]) < 10_000, "{}", when(&rare[29]));
 }
 
@@ -220,7 +230,9 @@ fn a_push_goes_on_until_three_have_it() {
     let start = sim.now;
     sim.link(author, peers[0]);
     sim.link(author, peers[1]);
-    assert!(!sim.run(start + 5 * MINUTE, |sim| !sim.nodes[author].pushes_done.is_empty()));
+    assert!(!sim.run(start + 5 * MINUTE, |sim| {
+        !sim.nodes[author].pushes_done.is_empty()
+    }));
     assert!(sim.has(peers[0], &id) && sim.has(peers[1], &id));
     // The same peer again does not count again.
     sim.link_at(sim.now, author, peers[0], false);
@@ -256,7 +268,10 @@ fn segments_are_pushed_to_seeders_only() {
     let until = sim.now + 10 * MINUTE;
     let all = |sim: &Sim| ids.iter().all(|id| sim.has(seeder, id));
     assert!(sim.run(until, all), "all of them, a window at a time");
-    assert!(!ids.iter().any(|id| sim.has(friend, id) || sim.has(stranger, id)));
+    assert!(
+        !ids.iter()
+            .any(|id| sim.has(friend, id) || sim.has(stranger, id))
+    );
 }
 
 #[test]
@@ -337,7 +352,11 @@ fn a_seek_overtakes_a_prefetch() {
     let start = sim.now;
     sim.want(learner, blobs[59], WantSpec::playing(0, 200_000));
     assert!(sim.run(start + MINUTE, |sim| sim.has(learner, &blobs[59])));
-    assert!(sim.now - start < 600, "one call and one segment, not the queue: {}", sim.now - start);
+    assert!(
+        sim.now - start < 600,
+        "one call and one segment, not the queue: {}",
+        sim.now - start
+    );
     let until = sim.now + MINUTE;
     assert!(sim.run(until, |sim| blobs.iter().all(|b| sim.has(learner, b))));
 }

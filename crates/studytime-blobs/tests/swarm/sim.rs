@@ -67,12 +67,39 @@ struct Fetching {
 
 enum Event {
     Link(usize, usize, bool),
-    Opened { at: usize, peer: PeerId },
-    Frame { at: usize, peer: PeerId, bytes: Vec<u8> },
-    Call { at: usize, peer: PeerId, call: u64, args: GetArgs },
-    Chunk { at: usize, peer: PeerId, call: u64, bytes: Vec<u8> },
-    End { at: usize, peer: PeerId, call: u64, ok: bool },
-    Want { at: usize, owner: OwnerId, blob: BlobId, spec: WantSpec },
+    Opened {
+        at: usize,
+        peer: PeerId,
+    },
+    Frame {
+        at: usize,
+        peer: PeerId,
+        bytes: Vec<u8>,
+    },
+    Call {
+        at: usize,
+        peer: PeerId,
+        call: u64,
+        args: GetArgs,
+    },
+    Chunk {
+        at: usize,
+        peer: PeerId,
+        call: u64,
+        bytes: Vec<u8>,
+    },
+    End {
+        at: usize,
+        peer: PeerId,
+        call: u64,
+        ok: bool,
+    },
+    Want {
+        at: usize,
+        owner: OwnerId,
+        blob: BlobId,
+        spec: WantSpec,
+    },
     Tick(usize),
 }
 
@@ -126,16 +153,32 @@ impl Sim {
 
     pub fn put(&mut self, at: usize, bytes: &[u8]) -> BlobId {
         let node = &mut self.nodes[at];
-        node.store.add(bytes, Durability::Relaxed, self.now).unwrap().id
+        node.store
+            .add(bytes, Durability::Relaxed, self.now)
+            .unwrap()
+            .id
     }
 
-    pub fn push(&mut self, at: usize, bytes: &[u8], scope: studytime_blobs::store::PushScope) -> BlobId {
+    pub fn push(
+        &mut self,
+        at: usize,
+        bytes: &[u8],
+        scope: studytime_blobs::store::PushScope,
+    ) -> BlobId {
         let id = self.put(at, bytes);
         let node = &mut self.nodes[at];
         node.store.push(&[id], scope).unwrap();
         for Push { id, scope, seen } in node.store.pushes().unwrap() {
             let size = node.store.size(&id).unwrap().unwrap();
-            node.wants.push(PushSpec { id, size, scope, seen }, self.now);
+            node.wants.push(
+                PushSpec {
+                    id,
+                    size,
+                    scope,
+                    seen,
+                },
+                self.now,
+            );
         }
         self.pump(at);
         id
@@ -143,7 +186,15 @@ impl Sim {
 
     pub fn want_at(&mut self, time: u64, at: usize, owner: u64, blob: BlobId, spec: WantSpec) {
         let owner = OwnerId(owner);
-        self.later(time.saturating_sub(self.now), Event::Want { at, owner, blob, spec });
+        self.later(
+            time.saturating_sub(self.now),
+            Event::Want {
+                at,
+                owner,
+                blob,
+                spec,
+            },
+        );
     }
 
     pub fn want(&mut self, at: usize, blob: BlobId, spec: WantSpec) {
@@ -180,7 +231,10 @@ impl Sim {
 
     /// The connection as the other side names it.
     fn turn(&self, at: usize, peer: &PeerId) -> PeerId {
-        PeerId { feed: self.nodes[at].feed, connection: peer.connection }
+        PeerId {
+            feed: self.nodes[at].feed,
+            connection: peer.connection,
+        }
     }
 
     fn is_up(&self, at: usize, peer: &PeerId) -> bool {
@@ -190,9 +244,14 @@ impl Sim {
 
     fn set_link(&mut self, a: usize, b: usize, up: bool) {
         if !up {
-            let Some(connection) = self.links.remove(&(a, b)) else { return };
+            let Some(connection) = self.links.remove(&(a, b)) else {
+                return;
+            };
             for (at, other) in [(a, b), (b, a)] {
-                let peer = PeerId { feed: self.nodes[other].feed, connection };
+                let peer = PeerId {
+                    feed: self.nodes[other].feed,
+                    connection,
+                };
                 let now = self.now;
                 let node = &mut self.nodes[at];
                 let cut = node.downloads.iter().filter(|(_, f)| f.peer == peer);
@@ -213,7 +272,10 @@ impl Sim {
         let connection = self.connections;
         self.links.insert((a, b), connection);
         for (at, other) in [(a, b), (b, a)] {
-            let peer = PeerId { feed: self.nodes[other].feed, connection };
+            let peer = PeerId {
+                feed: self.nodes[other].feed,
+                connection,
+            };
             let kind = self.nodes[other].kind;
             self.nodes[at].wants.connect(peer, kind, self.now);
             self.send(at, connection, Event::Opened { at, peer });
@@ -248,7 +310,12 @@ impl Sim {
                     let have: Vec<_> = blobs.iter().map(|id| (*id, size(id))).collect();
                     node.wants.handle_have(&have, self.now);
                 }
-                Output::Fetch { peer, blob, max, resume } => self.fetch(at, peer, blob, max, resume),
+                Output::Fetch {
+                    peer,
+                    blob,
+                    max,
+                    resume,
+                } => self.fetch(at, peer, blob, max, resume),
                 Output::CancelFetch { peer, blob } => {
                     let now = self.now;
                     let node = &mut self.nodes[at];
@@ -290,7 +357,10 @@ impl Sim {
                 && node.wants.is_wanted(blob)
             {
                 let waited = self.now - since;
-                assert!(waited >= node.config.stranger_delay, "told a stranger after {waited} ms");
+                assert!(
+                    waited >= node.config.stranger_delay,
+                    "told a stranger after {waited} ms"
+                );
                 let told = node.told.entry(peer).or_default();
                 told.retain(|id| node.store.size(id).unwrap().is_none());
                 told.insert(*blob);
@@ -298,7 +368,15 @@ impl Sim {
         }
         let bytes = frame.to_json();
         let peer = self.turn(at, &peer);
-        self.send(other, peer.connection, Event::Frame { at: other, peer, bytes });
+        self.send(
+            other,
+            peer.connection,
+            Event::Frame {
+                at: other,
+                peer,
+                bytes,
+            },
+        );
     }
 
     fn fetch(&mut self, at: usize, peer: PeerId, blob: BlobId, max: u64, resume: Option<u64>) {
@@ -313,12 +391,29 @@ impl Sim {
         node.fetched += 1;
         match Download::start(&node.store, &blob, max, resume, self.now).unwrap() {
             Start::Here(added) => {
-                node.wants.handle_stored(added.id, added.size, Some(peer), self.now);
+                node.wants
+                    .handle_stored(added.id, added.size, Some(peer), self.now);
             }
             Start::Call(download, args) => {
-                node.downloads.insert(blob, Fetching { peer, call, download });
+                node.downloads.insert(
+                    blob,
+                    Fetching {
+                        peer,
+                        call,
+                        download,
+                    },
+                );
                 let peer = self.turn(at, &peer);
-                self.send(other, peer.connection, Event::Call { at: other, peer, call, args });
+                self.send(
+                    other,
+                    peer.connection,
+                    Event::Call {
+                        at: other,
+                        peer,
+                        call,
+                        args,
+                    },
+                );
             }
         }
     }
@@ -330,26 +425,58 @@ impl Sim {
         let connection = peer.connection;
         let upload = Upload::start(&self.nodes[at].store, args);
         let (Ok(mut upload), true) = (upload, manner != Manner::Boaster) else {
-            return self.send(to, connection, Event::End { at: to, peer: reply, call, ok: false });
+            return self.send(
+                to,
+                connection,
+                Event::End {
+                    at: to,
+                    peer: reply,
+                    call,
+                    ok: false,
+                },
+            );
         };
         while let Some(chunk) = upload.next_chunk().unwrap() {
             let mut bytes = chunk.to_vec();
             if manner == Manner::Liar {
                 bytes[0] ^= 1;
             }
-            self.send(to, connection, Event::Chunk { at: to, peer: reply, call, bytes });
+            self.send(
+                to,
+                connection,
+                Event::Chunk {
+                    at: to,
+                    peer: reply,
+                    call,
+                    bytes,
+                },
+            );
             if manner == Manner::Staller {
                 return;
             }
         }
-        self.send(to, connection, Event::End { at: to, peer: reply, call, ok: true });
+        self.send(
+            to,
+            connection,
+            Event::End {
+                at: to,
+                peer: reply,
+                call,
+                ok: true,
+            },
+        );
     }
 
     fn handle(&mut self, event: Event) {
         let now = self.now;
         match event {
             Event::Link(a, b, up) => self.set_link(a, b, up),
-            Event::Want { at, owner, blob, spec } => self.do_want(at, owner, blob, spec),
+            Event::Want {
+                at,
+                owner,
+                blob,
+                spec,
+            } => self.do_want(at, owner, blob, spec),
             Event::Tick(at) => {
                 self.nodes[at].wants.handle_timeout(now);
                 self.pump(at);
@@ -360,14 +487,32 @@ impl Sim {
             }
             Event::Frame { at, peer, bytes } if self.is_up(at, &peer) => {
                 let frame = WantFrame::parse(&bytes).unwrap();
+                if let Some(told) = self.nodes[at].told.get_mut(&peer) {
+                    // An answer: it looks for it no more.
+                    for (blob, note) in &frame.notes {
+                        if matches!(note, Note::Has { .. }) {
+                            told.remove(blob);
+                        }
+                    }
+                }
                 self.nodes[at].wants.handle_frame(peer, &frame, now);
                 self.pump(at);
             }
-            Event::Call { at, peer, call, args } if self.is_up(at, &peer) => {
+            Event::Call {
+                at,
+                peer,
+                call,
+                args,
+            } if self.is_up(at, &peer) => {
                 let args = GetArgs::parse(&args.to_args(), args.slice.is_some()).unwrap();
                 self.serve(at, peer, call, &args);
             }
-            Event::Chunk { at, peer, call, bytes } if self.is_up(at, &peer) => {
+            Event::Chunk {
+                at,
+                peer,
+                call,
+                bytes,
+            } if self.is_up(at, &peer) => {
                 let node = &mut self.nodes[at];
                 let Some(blob) = ours(node, call) else { return };
                 let fetching = node.downloads.get_mut(&blob).unwrap();
@@ -375,7 +520,8 @@ impl Sim {
                     Ok(()) => node.wants.handle_bytes(peer, &blob, now),
                     Err(_) => {
                         node.downloads.remove(&blob);
-                        node.wants.handle_failed(peer, &blob, FetchFailure::TooLong, now);
+                        node.wants
+                            .handle_failed(peer, &blob, FetchFailure::TooLong, now);
                     }
                 }
                 self.pump(at);
@@ -386,10 +532,14 @@ impl Sim {
                 let fetching = node.downloads.remove(&blob).unwrap();
                 if !ok {
                     fetching.download.interrupt(now).unwrap();
-                    node.wants.handle_failed(peer, &blob, FetchFailure::Refused, now);
+                    node.wants
+                        .handle_failed(peer, &blob, FetchFailure::Refused, now);
                 } else {
                     match fetching.download.finish() {
-                        Ok(added) => node.wants.handle_stored(added.id, added.size, Some(peer), now),
+                        Ok(added) => {
+                            node.wants
+                                .handle_stored(added.id, added.size, Some(peer), now)
+                        }
                         Err(DownloadError::WrongHash { resumed, .. }) => {
                             let why = match resumed {
                                 true => FetchFailure::WrongHashResumed,
@@ -421,10 +571,16 @@ impl Sim {
                 return true;
             }
             self.now = self.now.max(time);
-            let Some(event) = self.events[n].take() else { continue };
+            let Some(event) = self.events[n].take() else {
+                continue;
+            };
             if let Event::Tick(at) = event {
                 // Every pump leaves a tick; only those that are due do something.
-                if self.nodes[at].wants.poll_timeout().is_none_or(|t| t > self.now) {
+                if self.nodes[at]
+                    .wants
+                    .poll_timeout()
+                    .is_none_or(|t| t > self.now)
+                {
                     continue;
                 }
                 self.handle(Event::Tick(at));
@@ -446,7 +602,12 @@ impl Sim {
     }
 
     pub fn most_told(&self, at: usize) -> usize {
-        self.nodes[at].told.values().map(BTreeSet::len).max().unwrap_or(0)
+        self.nodes[at]
+            .told
+            .values()
+            .map(BTreeSet::len)
+            .max()
+            .unwrap_or(0)
     }
 }
 

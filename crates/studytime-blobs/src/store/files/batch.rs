@@ -76,7 +76,11 @@ impl BlobBatch for Batch {
         sync_files(&paths)?;
         let ids: Vec<_> = self.written.keys().copied().collect();
         let mut rows = HashMap::new();
-        for added in self.added.iter().filter(|a| self.written.contains_key(&a.id)) {
+        for added in self
+            .added
+            .iter()
+            .filter(|a| self.written.contains_key(&a.id))
+        {
             rows.entry(added.id).or_insert(Row {
                 size: added.size,
                 added: self.now,

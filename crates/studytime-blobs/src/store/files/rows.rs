@@ -3,9 +3,7 @@
 //! Presence can be rebuilt from the files, so those rows are written without
 //! waiting for the disk. Pins, pushes and own blobs are waited for.
 
-use super::super::{
-    BlobInfo, PUSH_COPIES, Partial, Pinner, Push, PushScope, StoreError, Usage,
-};
+use super::super::{BlobInfo, PUSH_COPIES, Partial, Pinner, Push, PushScope, StoreError, Usage};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::HashMap;
 use std::path::Path;
@@ -89,8 +87,10 @@ impl Rows {
         let mut db = Connection::open(path).map_err(opening)?;
         db.busy_timeout(std::time::Duration::from_secs(5))
             .map_err(opening)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
-        db.pragma_update(None, "synchronous", "NORMAL").map_err(opening)?;
+        db.pragma_update(None, "journal_mode", "WAL")
+            .map_err(opening)?;
+        db.pragma_update(None, "synchronous", "NORMAL")
+            .map_err(opening)?;
         db.set_prepared_statement_cache_capacity(64);
         let found: i64 = db
             .pragma_query_value(None, "user_version", |r| r.get(0))
@@ -104,7 +104,12 @@ impl Rows {
                     .map_err(opening)?;
                 tx.commit().map_err(opening)?;
             }
-            found => return Err(StoreError::Newer { found, known: VERSION }),
+            found => {
+                return Err(StoreError::Newer {
+                    found,
+                    known: VERSION,
+                });
+            }
         }
         Ok(Self { db })
     }
@@ -229,7 +234,10 @@ impl Rows {
         })
     }
 
-    pub(super) fn touch(&mut self, touched: &HashMap<BlobId, (u64, u64)>) -> Result<(), StoreError> {
+    pub(super) fn touch(
+        &mut self,
+        touched: &HashMap<BlobId, (u64, u64)>,
+    ) -> Result<(), StoreError> {
         self.write(false, |tx| {
             let mut touch = tx.prepare_cached(
                 "UPDATE blobs SET uses = uses + ?2, last_used = max(last_used, ?3) WHERE id = ?1",
@@ -289,7 +297,9 @@ impl Rows {
     pub(super) fn unpin(&mut self, by: &Pinner, ids: Option<&[BlobId]>) -> Result<(), StoreError> {
         let who = by.to_string();
         self.write(true, |tx| match ids {
-            None => tx.execute("DELETE FROM pins WHERE who = ?1", [&who]).map(drop),
+            None => tx
+                .execute("DELETE FROM pins WHERE who = ?1", [&who])
+                .map(drop),
             Some(ids) => {
                 let sql = "DELETE FROM pins WHERE who = ?1 AND id = ?2";
                 let mut unpin = tx.prepare_cached(sql)?;

@@ -43,7 +43,9 @@ impl FileStore {
             }
             for file in entries(&folder.path())? {
                 let name = file.file_name();
-                let id = name.to_str().and_then(|n| from_hex(&format!("{prefix}{n}")));
+                let id = name
+                    .to_str()
+                    .and_then(|n| from_hex(&format!("{prefix}{n}")));
                 let Some(id) = id else {
                     found.strange += 1;
                     continue;
@@ -55,7 +57,9 @@ impl FileStore {
                 };
                 match (known, row) {
                     (_, None) => found.damaged += 1,
-                    (None, Some(_)) => (found.found, found.blobs) = (found.found + 1, found.blobs + 1),
+                    (None, Some(_)) => {
+                        (found.found, found.blobs) = (found.found + 1, found.blobs + 1)
+                    }
                     (Some(_), Some(_)) => found.blobs += 1,
                 }
             }
@@ -94,7 +98,10 @@ impl FileStore {
         let mut files = HashSet::new();
         for file in entries(&store.tmp)? {
             let name = file.file_name();
-            let id = name.to_str().and_then(|n| n.strip_prefix("p-")).and_then(from_hex);
+            let id = name
+                .to_str()
+                .and_then(|n| n.strip_prefix("p-"))
+                .and_then(from_hex);
             let len = file.metadata().map_or(0, |m| m.len());
             match id {
                 Some(id) if len > 0 => {
@@ -116,7 +123,11 @@ impl FileStore {
         for (id, bytes) in files {
             let noted = noted.iter().find(|p| p.id == id);
             let suspended = noted.map_or(0, |p| p.suspended);
-            rows.put_partial(&Partial { id, bytes, suspended })?;
+            rows.put_partial(&Partial {
+                id,
+                bytes,
+                suspended,
+            })?;
         }
         Ok(())
     }

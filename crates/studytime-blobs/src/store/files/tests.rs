@@ -31,9 +31,9 @@ fn lies_where_other_programs_look_for_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let id = store.add(b"x", Durability::Synced, 1).unwrap().id;
-    let path = dir.path().join(
-        "blobs/sha256/2d/711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
-    );
+    let path = dir
+        .path()
+        .join("blobs/sha256/2d/711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881");
     assert_eq!(path, path_of(dir.path(), &id));
     assert_eq!(fs::read(path).unwrap(), b"x");
 }
@@ -58,7 +58,10 @@ fn everything_outlives_a_proper_end() {
     assert_eq!((opened.unclean, opened.doubtful), (false, 0));
     let info = store.list(None, 10).unwrap();
     assert_eq!(info.len(), 1);
-    assert_eq!((info[0].uses, info[0].last_used, info[0].pinned), (1, 9, true));
+    assert_eq!(
+        (info[0].uses, info[0].last_used, info[0].pinned),
+        (1, 9, true)
+    );
     assert_eq!(store.pushes().unwrap()[0].seen, [peer]);
     assert_eq!(store.partials().unwrap()[0].suspended, 3);
     assert_eq!(store.download(&later, 4).unwrap().len(), 4);
@@ -144,7 +147,13 @@ fn presence_is_rebuilt_without_the_database() {
     let store = open(dir.path());
     assert_eq!(store.size(&ids[7]).unwrap(), Some(9), "even before a scan");
     let found = store.rescan(false).unwrap();
-    let expected = Rescan { blobs: 29, found: 28, lost: 0, damaged: 1, strange: 1 };
+    let expected = Rescan {
+        blobs: 29,
+        found: 28,
+        lost: 0,
+        damaged: 1,
+        strange: 1,
+    };
     assert_eq!(found, expected);
     fs::remove_file(path_of(dir.path(), &ids[8])).unwrap();
     // Bytes that changed without the size: only hashing all finds it.
@@ -193,7 +202,10 @@ fn suspended_downloads_are_few() {
     let partials = store.partials().unwrap();
     assert_eq!(partials.len(), MAX_PARTIALS);
     assert_eq!(partials[0].suspended, 5);
-    assert_eq!(fs::read_dir(dir.path().join("blobs/tmp")).unwrap().count(), MAX_PARTIALS);
+    assert_eq!(
+        fs::read_dir(dir.path().join("blobs/tmp")).unwrap().count(),
+        MAX_PARTIALS
+    );
 }
 
 #[test]
@@ -218,7 +230,16 @@ fn a_newer_database_is_left_alone() {
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     let refused = FileStore::open(dir.path()).unwrap_err();
-    assert!(matches!(refused, StoreError::Newer { found: 99, known: 1 }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            StoreError::Newer {
+                found: 99,
+                known: 1
+            }
+        ),
+        "{refused}"
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -151,7 +151,11 @@ impl BlobWriter for Writer {
             return Err(StoreError::WrongHash { expected, got: id });
         }
         if id == BlobId::EMPTY {
-            return Ok(Added { id, size, new: false });
+            return Ok(Added {
+                id,
+                size,
+                new: false,
+            });
         }
         let synced = durability == Durability::Synced;
         let mut here = self.store.find(&id)?;
@@ -165,7 +169,11 @@ impl BlobWriter for Writer {
                 added: self.now,
                 last_used: self.now,
                 uses: 0,
-                state: if synced { State::Synced } else { State::Relaxed },
+                state: if synced {
+                    State::Synced
+                } else {
+                    State::Relaxed
+                },
             };
             // Under one lock: a fetched copy must not replace an own, synced one.
             let mut rows = self.store.rows();

@@ -56,7 +56,12 @@ fn kind(n: u8) -> PeerKind {
 }
 
 fn spec(rank: u8, segment: bool) -> WantSpec {
-    let priority = [Priority::Prefetch, Priority::Opened, Priority::Playing, Priority::Playing];
+    let priority = [
+        Priority::Prefetch,
+        Priority::Opened,
+        Priority::Playing,
+        Priority::Playing,
+    ];
     let priority = priority[usize::from(rank) % 4];
     let order = u64::from(rank % 3);
     match segment {
@@ -77,19 +82,38 @@ fn apply(wants: &mut Wants, step: &Step, now: &mut u64) {
         }
         Step::Release(o, b) => wants.release(OwnerId((*o).into()), &id(*b), t),
         Step::Replace(o, list) => {
-            let list: Vec<_> = list.iter().map(|b| (id(*b), spec((*b % 4) as u8, true))).collect();
+            let list: Vec<_> = list
+                .iter()
+                .map(|b| (id(*b), spec((*b % 4) as u8, true)))
+                .collect();
             wants.replace(OwnerId((*o).into()), &list, t);
         }
         Step::Push(b, seeders) => {
-            let scope = if *seeders { PushScope::Seeders } else { PushScope::Everyone };
-            wants.push(PushSpec { id: id(*b), size: 3, scope, seen: vec![] }, t);
+            let scope = if *seeders {
+                PushScope::Seeders
+            } else {
+                PushScope::Everyone
+            };
+            wants.push(
+                PushSpec {
+                    id: id(*b),
+                    size: 3,
+                    scope,
+                    seen: vec![],
+                },
+                t,
+            );
         }
         Step::Unpush(b) => wants.unpush(&id(*b)),
         Step::Heard(p, b, n) => {
             let note = match *n {
                 0 => return,
-                n if n < 0 => Note::Want { hops: n.unsigned_abs() },
-                n => Note::Has { size: n.unsigned_abs().into() },
+                n if n < 0 => Note::Want {
+                    hops: n.unsigned_abs(),
+                },
+                n => Note::Has {
+                    size: n.unsigned_abs().into(),
+                },
             };
             says(wants, peer(*p), &[(id(*b), note)], t);
         }
@@ -120,7 +144,10 @@ fn apply(wants: &mut Wants, step: &Step, now: &mut u64) {
                 }
                 drain(wants, *now);
             }
-            assert!(wants.poll_timeout().is_none_or(|at| at > *now), "time stands still");
+            assert!(
+                wants.poll_timeout().is_none_or(|at| at > *now),
+                "time stands still"
+            );
         }
     }
 }
@@ -130,24 +157,43 @@ fn check(wants: &Wants, now: u64) {
     let config = &wants.config;
     let ranked: BTreeSet<_> = wants.wants.iter().map(|(b, w)| (w.spec.rank, *b)).collect();
     assert_eq!(ranked, wants.ranked);
-    let owned = wants.wants.values().filter(|w| !w.owners.is_empty()).count();
+    let owned = wants
+        .wants
+        .values()
+        .filter(|w| !w.owners.is_empty())
+        .count();
     assert_eq!(owned, wants.owned);
-    let sympathies = wants.wants.values().filter(|w| w.sympathy.is_some()).count();
+    let sympathies = wants
+        .wants
+        .values()
+        .filter(|w| w.sympathy.is_some())
+        .count();
     assert_eq!(sympathies, wants.sympathies);
     let flying = wants.wants.values().filter(|w| w.flight.is_some()).count();
     assert_eq!(flying, wants.in_flight);
     for (blob, want) in &wants.wants {
-        assert!(!want.owners.is_empty() || want.sympathy.is_some(), "wanted by nobody");
+        assert!(
+            !want.owners.is_empty() || want.sympathy.is_some(),
+            "wanted by nobody"
+        );
         for owner in want.owners.keys() {
             assert!(wants.owners[owner].contains(blob));
         }
-        if let Some(Flight { source: Source::Peer(p), .. }) = want.flight {
+        if let Some(Flight {
+            source: Source::Peer(p),
+            ..
+        }) = want.flight
+        {
             assert!(wants.peers[&p].flights.contains(blob));
         }
     }
     for (owner, blobs) in &wants.owners {
         assert!(!blobs.is_empty());
-        assert!(blobs.iter().all(|b| wants.wants[b].owners.contains_key(owner)));
+        assert!(
+            blobs
+                .iter()
+                .all(|b| wants.wants[b].owners.contains_key(owner))
+        );
     }
     for (id, peer) in &wants.peers {
         let most = config.fetches_per_peer + config.urgent_fetches_per_peer;
@@ -165,14 +211,20 @@ fn check(wants: &Wants, now: u64) {
             .map(|(b, w)| (w.spec.rank, *b))
             .collect();
         assert!(peer.ready.is_subset(&held), "ready, but it cannot serve it");
-        assert!(held.is_subset(&peer.ready), "it could serve it, but is not asked");
+        assert!(
+            held.is_subset(&peer.ready),
+            "it could serve it, but is not asked"
+        );
         let open = peer.announced.values().filter(|a| a.open).count();
         assert_eq!(open, peer.outstanding);
         let segments = peer.announced.values().filter(|a| a.segment).count();
         assert_eq!(segments, peer.segments_out);
         assert!(peer.is_friend() || segments <= config.segments_per_stranger);
         let sympathies = wants.wants.values().filter_map(|w| w.sympathy);
-        assert_eq!(sympathies.filter(|s| s.from == *id).count(), peer.sympathies);
+        assert_eq!(
+            sympathies.filter(|s| s.from == *id).count(),
+            peer.sympathies
+        );
         assert!(peer.remembered.len() <= config.remembered_per_peer);
         assert!(peer.push_window.len() <= config.pushes_per_peer);
     }
