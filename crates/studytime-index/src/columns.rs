@@ -148,7 +148,6 @@ impl Columns {
             .filter_map(|(at, c)| c.as_ref().map(|c| (at, c)))
     }
 
-
     pub(crate) fn ranks(&self) -> Arc<Ranks> {
         self.ranks
             .get_or_init(|| {

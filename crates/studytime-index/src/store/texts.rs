@@ -158,6 +158,7 @@ fn lesson_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
     Ok(Some(Doc {
         doc: doc_of(Row::Lesson(id)),
         course: course.cast_unsigned(),
+        number: lesson.lesson_number,
         lesson: plain::searchable(&title, None, MAX_SEARCHED),
         body,
         ..Doc::default()

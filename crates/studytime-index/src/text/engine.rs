@@ -27,6 +27,8 @@ pub(crate) struct Fields {
     pub(crate) doc: Field,
     /// The row of its course.
     pub(crate) course: Field,
+    /// Of a lesson: its number.
+    pub(crate) number: Field,
     pub(crate) title: Field,
     pub(crate) keywords: Field,
     pub(crate) provider: Field,
@@ -40,6 +42,7 @@ pub(crate) struct Fields {
 pub(crate) struct Doc {
     pub(crate) doc: u64,
     pub(crate) course: u64,
+    pub(crate) number: u64,
     pub(crate) title: String,
     pub(crate) keywords: String,
     pub(crate) provider: String,
@@ -104,6 +107,7 @@ fn schema() -> (Schema, Fields) {
     let fields = Fields {
         doc: schema.add_u64_field("doc", row),
         course: schema.add_u64_field("course", FAST),
+        number: schema.add_u64_field("number", FAST),
         title: schema.add_text_field("title", text.clone()),
         keywords: schema.add_text_field("keywords", text.clone()),
         provider: schema.add_text_field("provider", text.clone()),
@@ -214,6 +218,7 @@ impl TextIndex {
         let mut out = TantivyDocument::new();
         out.add_u64(fields.doc, doc.doc);
         out.add_u64(fields.course, doc.course);
+        out.add_u64(fields.number, doc.number);
         for (field, text) in [
             (fields.title, &doc.title),
             (fields.keywords, &doc.keywords),

@@ -8,6 +8,7 @@
 
 use super::ask::Asked;
 use super::engine::TextReader;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tantivy::query::FuzzyTermQuery;
@@ -50,6 +51,8 @@ pub(crate) struct Found {
     /// Which of the words it has.
     pub(crate) words: u32,
     pub(crate) score: f32,
+    /// Of a lesson: its number.
+    pub(crate) number: u64,
     /// Whether it is a lesson's document.
     pub(crate) lesson: bool,
 }
@@ -385,18 +388,20 @@ fn close_segment(
     found: &mut Vec<Found>,
 ) -> tantivy::Result<()> {
     let fields = segment.fast_fields();
-    let (numbers, courses) = (fields.u64("doc")?, fields.u64("course")?);
+    let (docs, courses) = (fields.u64("doc")?, fields.u64("course")?);
+    let numbers = fields.u64("number")?;
     for doc in buffers.total_touched.drain(..) {
         let Some((score, words)) = buffers.total.get_mut(doc as usize).map(std::mem::take) else {
             continue;
         };
-        let number = numbers.first(doc).unwrap_or(0);
+        let row = docs.first(doc).unwrap_or(0);
         found.push(Found {
-            doc: number,
+            doc: row,
             course: courses.first(doc).unwrap_or(0),
             words,
             score,
-            lesson: number & 1 == 1,
+            number: numbers.first(doc).unwrap_or(0),
+            lesson: row & 1 == 1,
         });
     }
     Ok(())
@@ -432,12 +437,13 @@ pub(crate) fn by_course(found: &[Found], wanted: u32, least: u32) -> Vec<Match> 
     let mut best: HashMap<u64, Found> = HashMap::new();
     for f in found.iter().filter(|f| f.lesson) {
         let has = courses.get(&f.course).map_or(0, |c| c.words);
-        let worth = |f: &Found| ((f.words | has).count_ones(), f.score);
-        let beats = |old: &Found| {
-            let ((words, score), (old_words, old_score)) = (worth(f), worth(old));
-            (words, score, std::cmp::Reverse(f.doc))
-                > (old_words, old_score, std::cmp::Reverse(old.doc))
+        // Rows are numbered as they came, so they decide only among lessons on
+        // one number.
+        let worth = |f: &Found| {
+            let words = (f.words | has).count_ones();
+            (words, f.score, Reverse(f.number), Reverse(f.doc))
         };
+        let beats = |old: &Found| worth(f) > worth(old);
         if best.get(&f.course).is_none_or(beats) {
             best.insert(f.course, *f);
         }
