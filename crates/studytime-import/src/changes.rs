@@ -222,7 +222,7 @@ fn lesson_update(new: &Lesson, old: &LessonView, prune: bool) -> Option<LessonUp
         .unwrap_or_default();
     if text.is_said() || blob.is_said() || (has_text && new_type != old.lesson_content_type) {
         update.fields.lesson_content = new.fields.lesson_content.clone();
-        update.fields.lesson_content_blob = new.fields.lesson_content_blob.clone();
+        update.fields.lesson_content_blob = new.fields.lesson_content_blob;
         if new_type != old.lesson_content_type {
             update.fields.lesson_content_type = Patch::Set(new_type);
         }
@@ -254,33 +254,36 @@ fn numbers(
         Drafted(usize),
         Staying(usize),
     }
-    let mut slots: Vec<(Slot, Option<&LessonView>)> = matched
+    // A lesson that stays keeps its neighbour: it follows whom it followed.
+    let kept: BTreeSet<MessageId> = matched.iter().flatten().map(|l| l.id).collect();
+    let places: BTreeMap<MessageId, usize> = staying
         .iter()
         .enumerate()
-        .map(|(at, old)| (Slot::Drafted(at), *old))
+        .map(|(at, l)| (l.id, at))
         .collect();
-    // A lesson that stays keeps its neighbour: it follows whom it followed.
-    for (at, lesson) in staying.iter().enumerate() {
-        let before: Vec<MessageId> = outline
-            .iter()
-            .take_while(|l| l.id != lesson.id)
-            .map(|l| l.id)
-            .collect();
-        let place = before
-            .iter()
-            .rev()
-            .find_map(|id| {
-                slots
-                    .iter()
-                    .position(|(_, old)| old.is_some_and(|o| o.id == *id))
-            })
-            .map_or(0, |place| place + 1);
-        slots.insert(place, (Slot::Staying(at), Some(lesson)));
+    let mut after: BTreeMap<Option<MessageId>, Vec<usize>> = BTreeMap::new();
+    let mut neighbour = None;
+    for lesson in outline {
+        if kept.contains(&lesson.id) {
+            neighbour = Some(lesson.id);
+        } else if let Some(at) = places.get(&lesson.id) {
+            after.entry(neighbour).or_default().push(*at);
+        }
     }
-    let old: Vec<Option<u64>> = slots
-        .iter()
-        .map(|(_, old)| old.map(|o| o.lesson_number))
-        .collect();
+    let mut slots: Vec<(Slot, Option<u64>)> = Vec::new();
+    let mut follow = |slots: &mut Vec<(Slot, Option<u64>)>, whom: Option<MessageId>| {
+        for at in after.remove(&whom).unwrap_or_default() {
+            slots.push((Slot::Staying(at), staying.get(at).map(|l| l.lesson_number)));
+        }
+    };
+    follow(&mut slots, None);
+    for (at, old) in matched.iter().enumerate() {
+        slots.push((Slot::Drafted(at), old.map(|l| l.lesson_number)));
+        if let Some(old) = old {
+            follow(&mut slots, Some(old.id));
+        }
+    }
+    let old: Vec<Option<u64>> = slots.iter().map(|(_, old)| *old).collect();
     let mut out = Numbers {
         drafted: vec![0; matched.len()],
         staying: vec![0; staying.len()],

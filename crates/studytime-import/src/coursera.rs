@@ -66,7 +66,7 @@ pub(crate) fn detect(tree: &Tree) -> Option<Rules> {
         .all(|n| numbered(n, b'_') || prefix.is_some_and(|p| n.starts_with(p)) || *n == "notebook");
     let most_files =
         lectures.iter().filter(|n| numbered(n, b'_')).count() * 10 >= lectures.len() * 9;
-    ((all_dirs && most_files) || (syllabus && most_files)).then(|| Rules {
+    (most_files && (all_dirs || syllabus)).then(|| Rules {
         prefix: prefix.map(str::to_owned),
         ..rules
     })

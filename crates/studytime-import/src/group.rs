@@ -1,9 +1,9 @@
 //! Which files of one folder belong together.
 
-use crate::draft::{Layout, TrackKind};
+use crate::draft::Layout;
 use crate::kind::Kind;
-use crate::language;
-use crate::names::{natural_cmp, place_cmp, split_order, stem};
+use crate::names::{natural_cmp, place_cmp, split_order};
+use crate::suffix::{choose_language, own_stem, track_names};
 use crate::tree::{File, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,78 +25,6 @@ pub(crate) struct Grouped {
     pub(crate) translations: Vec<(usize, String)>,
     /// Pairs of lessons with one number.
     pub(crate) same_number: Vec<(String, String)>,
-}
-
-/// A reading of a caption's or transcript's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TrackName {
-    /// The stem of what it belongs to.
-    pub(crate) base: String,
-    pub(crate) language: Option<String>,
-    pub(crate) kind: TrackKind,
-}
-
-/// All readings of a stem, the longest base first: `a.captions.en` may be a
-/// track of `a.captions.en`, of `a.captions` in English, or captions of `a`.
-pub(crate) fn track_names(stem: &str) -> Vec<TrackName> {
-    let mut out = vec![TrackName {
-        base: stem.to_owned(),
-        language: None,
-        kind: TrackKind::Subtitles,
-    }];
-    for _ in 0..2 {
-        let Some(last) = out.last().cloned() else {
-            break;
-        };
-        if let Some((base, tag)) =
-            language::split_suffix(&last.base).filter(|_| last.language.is_none())
-        {
-            out.push(TrackName {
-                base: base.to_owned(),
-                language: Some(tag),
-                kind: last.kind,
-            });
-        } else if let Some((base, kind)) = split_kind(&last.base) {
-            out.push(TrackName {
-                base: base.to_owned(),
-                language: last.language,
-                kind,
-            });
-        }
-    }
-    out
-}
-
-fn split_kind(stem: &str) -> Option<(&str, TrackKind)> {
-    let at = stem.rfind(['.', '-', '_'])?;
-    let kind = match stem.get(at + 1..)?.to_ascii_lowercase().as_str() {
-        "captions" | "cc" | "sdh" => TrackKind::Captions,
-        "subtitles" | "subs" => TrackKind::Subtitles,
-        "chapters" => TrackKind::Chapters,
-        "descriptions" => TrackKind::Descriptions,
-        _ => return None,
-    };
-    Some((stem.get(..at).filter(|b| !b.is_empty())?, kind))
-}
-
-/// The stem that says what a file belongs to.
-fn own_stem(file: &File) -> String {
-    let name = file.name();
-    let cut = |suffix: &str| {
-        let at = name.len().checked_sub(suffix.len())?;
-        let tail = name.get(at..)?;
-        tail.eq_ignore_ascii_case(suffix)
-            .then(|| name.get(..at).unwrap_or(name).to_owned())
-    };
-    let long = match file.kind {
-        Kind::Test => cut(".quiz.json"),
-        Kind::Info => cut(".info.json"),
-        Kind::Document => [".tar.gz", ".tar.xz", ".tar.bz2"]
-            .iter()
-            .find_map(|s| cut(s)),
-        _ => None,
-    };
-    long.unwrap_or_else(|| stem(name).to_owned())
 }
 
 /// What a file counts as when its lesson is looked for.
@@ -125,8 +53,9 @@ pub(crate) fn group(tree: &Tree, files: &[usize], layout: Layout, wanted: Option
     let renamed = choose_language(&usable, &anchors, wanted, &mut out.translations);
 
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let translated: BTreeSet<usize> = out.translations.iter().map(|(i, _)| *i).collect();
     for (index, file) in &usable {
-        if out.translations.iter().any(|(i, _)| i == index) {
+        if translated.contains(index) {
             continue;
         }
         let own = own_stem(file);
@@ -157,78 +86,15 @@ pub(crate) fn group(tree: &Tree, files: &[usize], layout: Layout, wanted: Option
     out
 }
 
-/// Among texts that differ only in a language suffix, keeps one. Returns the
-/// stem it goes by.
-fn choose_language(
-    usable: &[(usize, &File)],
-    anchors: &BTreeSet<String>,
-    wanted: Option<&str>,
-    dropped: &mut Vec<(usize, String)>,
-) -> BTreeMap<usize, String> {
-    let mut sets: BTreeMap<(String, Kind), Vec<(usize, Option<String>)>> = BTreeMap::new();
-    let plain: BTreeSet<(String, Kind)> = usable
-        .iter()
-        .filter(|(_, f)| f.kind.is_body())
-        .map(|(_, f)| (own_stem(f), f.kind))
-        .collect();
-    for (index, file) in usable.iter().filter(|(_, f)| f.kind.is_body()) {
-        let own = own_stem(file);
-        let split = language::split_suffix(&own).map(|(base, tag)| (base.to_owned(), tag));
-        match split {
-            // Transcripts of a video in several languages are another matter.
-            Some((base, _)) if file.kind == Kind::Text && anchors.contains(&base) => {}
-            Some((base, tag)) => sets
-                .entry((base, file.kind))
-                .or_default()
-                .push((*index, Some(tag))),
-            None => sets
-                .entry((own, file.kind))
-                .or_default()
-                .push((*index, None)),
-        }
-    }
-    let mut renamed = BTreeMap::new();
-    for ((base, kind), variants) in sets {
-        let has_plain = plain.contains(&(base.clone(), kind));
-        if variants.len() < 2 {
-            continue;
-        }
-        let tagged = |test: &dyn Fn(&str) -> bool| {
-            variants
-                .iter()
-                .find(|(_, tag)| tag.as_deref().is_some_and(test))
-        };
-        let wish = wanted.and_then(|w| {
-            tagged(&|t| t.eq_ignore_ascii_case(w))
-                .or_else(|| tagged(&|t| language::primary(t) == language::primary(w)))
-        });
-        let chosen = wish
-            .or_else(|| {
-                variants
-                    .iter()
-                    .find(|(_, tag)| tag.is_none())
-                    .filter(|_| has_plain)
-            })
-            .or_else(|| tagged(&|t| language::primary(t) == "en"))
-            .or_else(|| variants.first());
-        let Some((chosen, _)) = chosen else { continue };
-        renamed.insert(*chosen, base);
-        for (index, tag) in &variants {
-            if index != chosen {
-                let tag = tag.clone().unwrap_or_default();
-                dropped.push((*index, tag));
-            }
-        }
-    }
-    renamed
-}
-
 /// What a group is made of.
 struct Traits {
     numbers: Vec<u32>,
     primary: bool,
     video: bool,
     body: bool,
+    /// A text with links and headings, which is read better as a lesson of its
+    /// own than as a file beside another.
+    page: bool,
     /// Nothing but a test with a name that says no more.
     bare_test: bool,
     /// Material that can be a lesson by itself.
@@ -249,19 +115,15 @@ fn traits(tree: &Tree, group: &Group) -> Traits {
         primary: any(Kind::is_primary),
         video: any(|k| k == Kind::Video),
         body: any(Kind::is_body),
+        page: any(|k| matches!(k, Kind::Markdown | Kind::Html)),
         bare_test: kinds.iter().all(|k| *k == Kind::Test),
         material: any(|k| matches!(k, Kind::Document | Kind::Audio | Kind::OldVideo)),
         pictures: kinds.iter().all(|k| *k == Kind::Picture),
     }
 }
 
-/// Whether `long` is `short` and a further word.
-fn extends(long: &str, short: &str) -> bool {
-    !short.is_empty()
-        && long
-            .strip_prefix(short)
-            .is_some_and(|rest| rest.starts_with(['_', '-', '.', ' ', '(']))
-}
+/// What ends a stem when a further word follows.
+const SEPARATORS: [char; 5] = ['_', '-', '.', ' ', '('];
 
 /// Whether two stems agree up to the first `_`, as a downloader names all
 /// files of one lecture.
@@ -282,46 +144,10 @@ fn merge(tree: &Tree, groups: Vec<Group>, layout: Layout, out: &mut Grouped) {
             (g, t)
         })
         .collect();
-    let lessons = all
-        .iter()
-        .filter(|(_, t)| t.primary && !t.bare_test)
-        .count();
-    let mut target: Vec<usize> = (0..all.len()).collect();
-    for (i, (group, t)) in all.iter().enumerate() {
-        let candidates = all
-            .iter()
-            .enumerate()
-            .filter(|(j, (_, o))| *j != i && o.primary && !o.bare_test);
-        let companion = !t.primary || t.bare_test;
-        let by_stem = candidates
-            .clone()
-            .filter(|(_, (o, ot))| {
-                extends(&group.stem, &o.stem)
-                    && (companion && !t.pictures || (ot.video && !ot.body && t.body && !t.video))
-            })
-            .max_by_key(|(_, (o, _))| o.stem.len());
-        let same_number = || {
-            candidates
-                .clone()
-                .filter(|(_, (_, o))| !t.numbers.is_empty() && o.numbers == t.numbers)
-        };
-        let by_number = same_number()
-            .next()
-            .filter(|_| companion && !t.pictures && same_number().count() == 1);
-        let only_one = candidates
-            .clone()
-            .next()
-            .filter(|_| t.bare_test && lessons == 1 && t.numbers.is_empty());
-        let by_layout = same_number()
-            .filter(|(j, (o, _))| {
-                layout == Layout::Coursera && *j < i && same_lecture(&group.stem, &o.stem)
-            })
-            .min_by_key(|(j, _)| *j);
-        let found = by_stem.or(by_number).or(only_one).or(by_layout);
-        if let (Some((j, _)), Some(slot)) = (found, target.get_mut(i)) {
-            *slot = j;
-        }
-    }
+    let homes = Homes::new(&all);
+    let target: Vec<usize> = (0..all.len())
+        .map(|at| homes.of(&all, at, layout).unwrap_or(at))
+        .collect();
     let mut merged: BTreeMap<usize, Group> = BTreeMap::new();
     for (i, (group, t)) in all.iter().enumerate() {
         let home = root(&target, i);
@@ -349,12 +175,87 @@ fn merge(tree: &Tree, groups: Vec<Group>, layout: Layout, out: &mut Grouped) {
     for pair in groups.windows(2) {
         if let [a, b] = pair {
             let numbers = split_order(&a.stem).numbers;
-            if !numbers.is_empty() && numbers == split_order(&b.stem).numbers {
+            let meant = layout == Layout::Coursera && same_lecture(&a.stem, &b.stem);
+            if !numbers.is_empty() && numbers == split_order(&b.stem).numbers && !meant {
                 out.same_number.push((a.stem.clone(), b.stem.clone()));
             }
         }
     }
     out.groups = groups;
+}
+
+/// Where companions can go, found without comparing every pair of files.
+struct Homes<'a> {
+    by_stem: BTreeMap<&'a str, usize>,
+    by_number: BTreeMap<&'a [u32], Vec<usize>>,
+    /// The only lesson of the folder.
+    only: Option<usize>,
+}
+
+impl<'a> Homes<'a> {
+    fn new(all: &'a [(Group, Traits)]) -> Self {
+        let mut homes = Self {
+            by_stem: BTreeMap::new(),
+            by_number: BTreeMap::new(),
+            only: None,
+        };
+        let lessons = all
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, t))| t.primary && !t.bare_test);
+        let mut count = 0;
+        for (at, (group, t)) in lessons {
+            count += 1;
+            homes.only = (count == 1).then_some(at);
+            homes.by_stem.insert(&group.stem, at);
+            if !t.numbers.is_empty() {
+                homes.by_number.entry(&t.numbers).or_default().push(at);
+            }
+        }
+        homes
+    }
+
+    /// The lesson a group belongs to, when it is another one.
+    fn of(&self, all: &[(Group, Traits)], at: usize, layout: Layout) -> Option<usize> {
+        let (group, t) = all.get(at)?;
+        let companion = (!t.primary || t.bare_test) && !t.pictures;
+        let same_number = self
+            .by_number
+            .get(t.numbers.as_slice())
+            .map_or(&[][..], Vec::as_slice);
+        let by_stem = || {
+            let ends = group.stem.char_indices().rev();
+            ends.filter(|(_, c)| SEPARATORS.contains(c))
+                .filter_map(|(end, _)| self.by_stem.get(group.stem.get(..end)?).copied())
+                .find(|home| {
+                    let video_waits_for_text = all
+                        .get(*home)
+                        .is_some_and(|(_, home)| home.video && !home.body && t.body && !t.video);
+                    *home != at && (companion || video_waits_for_text)
+                })
+        };
+        let by_number = || match same_number {
+            [home] if companion && *home != at => Some(*home),
+            _ => None,
+        };
+        let only = || {
+            self.only
+                .filter(|home| t.bare_test && t.numbers.is_empty() && *home != at)
+        };
+        let by_layout = || {
+            let earlier = same_number.iter().take_while(|home| **home < at);
+            earlier.copied().find(|home| {
+                layout == Layout::Coursera
+                    && all.get(*home).is_some_and(|(other, o)| {
+                        same_lecture(&group.stem, &other.stem) && !(t.page && o.page)
+                    })
+            })
+        };
+        by_stem()
+            .or_else(by_number)
+            .or_else(only)
+            .or_else(by_layout)
+    }
 }
 
 /// Follows companions of companions; stops in a circle.

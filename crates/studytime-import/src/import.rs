@@ -52,21 +52,6 @@ pub struct Reading<'a> {
 }
 
 /// A folder or archive that has been understood, ready to be published.
-///
-/// ```
-/// use studytime_import::{DryRun, Import, Options};
-/// use studytime_schema::FeedId;
-///
-/// let folder = tempfile::tempdir()?;
-/// std::fs::write(folder.path().join("01_hello.md"), "# Hello\n\nA first lesson.")?;
-/// let mut import = Import::open(folder.path(), &Options::default())?;
-/// assert_eq!(import.draft().lessons[0].name, "Hello");
-///
-/// let mut sink = DryRun::default();
-/// let published = import.publish_new(FeedId::from_bytes([7; 32]), &mut sink)?;
-/// assert_eq!(published.messages, 3); // about, course, lesson
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub struct Import {
     draft: CourseDraft,
     name_is_given: bool,
@@ -301,5 +286,105 @@ fn folder_name(path: &Path) -> String {
         crate::names::stem(&name).to_owned()
     } else {
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{ProblemKind, Problems, Severity};
+    use crate::source::{FileEntry, Stream, skip_by_reading};
+    use std::io::{self, Cursor, Read};
+
+    /// A source whose files can be read only as far as it says.
+    struct Shaky(Vec<(&'static str, &'static [u8], Option<usize>)>);
+
+    struct Faulty {
+        bytes: Cursor<&'static [u8]>,
+        until: Option<usize>,
+    }
+
+    impl Read for Faulty {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let at = usize::try_from(self.bytes.position()).unwrap();
+            match self.until {
+                Some(until) if at >= until => Err(io::Error::other("bad sector")),
+                Some(until) => {
+                    let most = buf.len().min(until - at);
+                    self.bytes.read(&mut buf[..most])
+                }
+                None => self.bytes.read(buf),
+            }
+        }
+    }
+
+    impl Stream for Faulty {
+        fn skip(&mut self, bytes: u64) -> io::Result<u64> {
+            skip_by_reading(self, bytes)
+        }
+    }
+
+    impl Source for Shaky {
+        fn list(&mut self) -> Result<(Vec<FileEntry>, Problems), OpenError> {
+            let entry =
+                |(handle, (path, bytes, _)): (usize, &(&str, &[u8], Option<usize>))| FileEntry {
+                    path: (*path).to_owned(),
+                    size: bytes.len() as u64,
+                    handle,
+                };
+            Ok((
+                self.0.iter().enumerate().map(entry).collect(),
+                Problems::default(),
+            ))
+        }
+
+        fn open(&mut self, handle: usize) -> io::Result<Box<dyn Stream + '_>> {
+            let (_, bytes, until) = self.0[handle];
+            if until == Some(0) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            Ok(Box::new(Faulty {
+                bytes: Cursor::new(bytes),
+                until,
+            }))
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out() {
+        let files = vec![
+            ("a.md", b"text".as_slice(), None),
+            ("b.md", b"text", Some(0)),
+            ("c.md", b"text", Some(2)),
+            ("d.pdf", b"%PDF-1.4 and more", Some(0)),
+            ("e.mp4", b"\0\0\0\x10ftypisom\0\0\0\0", Some(3)),
+            ("course.toml", b"name = 'x'", Some(0)),
+        ];
+        let source = Box::new(Shaky(files));
+        let options = Options {
+            license: Some("MIT".into()),
+            language: Some("en".into()),
+            ..Options::default()
+        };
+        let mut go_on = |_: Reading<'_>| ControlFlow::Continue(());
+        let import = Import::read(source, Path::new("/x/mosses"), &options, &mut go_on).unwrap();
+        let draft = import.draft();
+        assert_eq!((draft.lessons.len(), draft.name.as_str()), (1, "Mosses"));
+        let problems: Vec<_> = draft
+            .problems
+            .iter()
+            .map(|p| (p.path.as_str(), p.kind))
+            .collect();
+        let expected = ["b.md", "c.md", "course.toml", "d.pdf", "e.mp4"];
+        assert_eq!(
+            problems,
+            expected.map(|path| (path, ProblemKind::Unreadable))
+        );
+        assert!(
+            draft
+                .problems
+                .iter()
+                .all(|p| p.severity == Severity::LeftOut)
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::changes::Changes;
 use crate::import::{Change, Current};
 use crate::messages::ReadyLesson;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use studytime_schema::MessageId;
 use studytime_schema::content::{Attachment, ItemUpdate, Patch, Test, Video, VideoSource};
 use studytime_schema::view::{AttachmentView, LessonView, TestView, VideoView};
@@ -39,12 +39,13 @@ item!(TestView);
 /// All items of one kind, and which of them the draft has found again.
 struct Pool<'a, V> {
     all: Vec<Standing<'a, V>>,
+    by_path: BTreeMap<&'a str, Vec<usize>>,
     found: BTreeSet<MessageId>,
 }
 
 impl<'a, V: Item> Pool<'a, V> {
     fn new(lessons: &'a [LessonView], items: impl Fn(&'a LessonView) -> &'a [V]) -> Self {
-        let all = lessons
+        let all: Vec<Standing<'a, V>> = lessons
             .iter()
             .flat_map(|lesson| {
                 items(lesson).iter().map(|view| Standing {
@@ -53,23 +54,29 @@ impl<'a, V: Item> Pool<'a, V> {
                 })
             })
             .collect();
+        let mut by_path: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
+        for (at, standing) in all.iter().enumerate() {
+            if let Some(path) = standing.view.path() {
+                by_path.entry(path).or_default().push(at);
+            }
+        }
         Self {
             all,
+            by_path,
             found: BTreeSet::new(),
         }
     }
 
     /// The item with this path: in the same lesson, or else wherever it is.
     fn take(&mut self, path: Option<&str>, lesson: Option<MessageId>) -> Option<&Standing<'a, V>> {
-        let free = |s: &&Standing<'a, V>| {
-            path.is_some() && s.view.path() == path && !self.found.contains(&s.view.id())
+        let free = || {
+            let places = path.and_then(|p| self.by_path.get(p)).into_iter().flatten();
+            places
+                .filter_map(|at| self.all.get(*at))
+                .filter(|s| !self.found.contains(&s.view.id()))
         };
-        let here = self
-            .all
-            .iter()
-            .filter(free)
-            .find(|s| Some(s.lesson) == lesson);
-        let found = here.or_else(|| self.all.iter().find(free))?;
+        let here = free().find(|s| Some(s.lesson) == lesson);
+        let found = here.or_else(|| free().next())?;
         self.found.insert(found.view.id());
         Some(found)
     }

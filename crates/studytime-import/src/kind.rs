@@ -61,6 +61,7 @@ pub(crate) fn kind_of(name: &str) -> Kind {
         "thumbs.db" | "desktop.ini" | "icon\r" => return Kind::Junk,
         "course.toml" | "summary.md" => return Kind::Course,
         "test.json" | "quiz.json" => return Kind::Test,
+        "readme" => return Kind::Text,
         _ => {}
     }
     if lower.starts_with('.') || lower.starts_with("~$") || lower.ends_with('~') {

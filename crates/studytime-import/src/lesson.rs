@@ -5,7 +5,6 @@ use crate::captions;
 use crate::draft::{CaptionDraft, FileDraft, LessonDraft, TestDraft, VideoDraft, VideoFile};
 use crate::error::OpenError;
 use crate::folder::{LessonPlan, is_only_material};
-use crate::group::{TrackName, track_names};
 use crate::kind::Kind;
 use crate::language;
 use crate::limits::{MAX_CAPTION, MAX_CAPTIONS, MAX_SIDECAR, MAX_TEST};
@@ -14,6 +13,7 @@ use crate::problem::ProblemKind;
 use crate::quiz;
 use crate::reader::Reader;
 use crate::sidecar;
+use crate::suffix::{TrackName, track_names};
 use crate::text::Encoding;
 use std::collections::{BTreeMap, BTreeSet};
 

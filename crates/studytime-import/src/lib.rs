@@ -5,13 +5,33 @@
 //! files, tests, and a list of [`Problem`]s. Nothing is written anywhere.
 //! [`Import::publish_new`] and [`Import::publish_into`] then store the files
 //! and publish the messages through a [`Sink`], which a node implements.
+//!
+//! ```
+//! use studytime_import::{DryRun, Import, Options};
+//! use studytime_schema::FeedId;
+//!
+//! let folder = tempfile::tempdir()?;
+//! std::fs::write(folder.path().join("01_hello.md"), "# Hello\n\nA first lesson.")?;
+//! let mut import = Import::open(folder.path(), &Options::default())?;
+//! assert_eq!(import.draft().lessons[0].name, "Hello");
+//!
+//! let mut sink = DryRun::default();
+//! let published = import.publish_new(FeedId::from_bytes([7; 32]), &mut sink)?;
+//! assert_eq!(published.messages, 3); // about, course, lesson
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![doc = include_str!("../docs/folder.md")]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod archive;
 mod assemble;
 mod body;
 mod captions;
 mod changes;
+mod course;
 mod coursera;
 mod disk;
 mod draft;
@@ -39,7 +59,9 @@ mod sidecar;
 mod sink;
 mod source;
 mod store;
+mod suffix;
 mod syllabus;
+mod tags;
 mod text;
 mod tree;
 mod video;

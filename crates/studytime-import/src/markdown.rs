@@ -78,6 +78,15 @@ fn front_matter(text: &str) -> (&str, &str) {
     let Some(rest) = fenced else {
         return ("", text);
     };
+    // A text may also open with a rule; then no `name: value` follows.
+    let first = rest.lines().next().unwrap_or("");
+    let name = first.split([':', '=']).next().unwrap_or("").trim_end();
+    if name.len() == first.len()
+        || name.is_empty()
+        || name.contains(|c: char| c.is_whitespace() || c == '#')
+    {
+        return ("", text);
+    }
     let fence = text.get(..3).unwrap_or("---");
     let mut at = 0;
     for line in rest.split_inclusive('\n').take(200) {
@@ -140,6 +149,8 @@ fn walk(text: &str) -> (Vec<RawLink>, Option<String>) {
     let mut open: Vec<Open> = Vec::new();
     let mut paragraph: Option<String> = None;
     let mut in_first = false;
+    // Pictures that are open: what stands in them is not shown as text.
+    let mut pictures = 0usize;
     let parser = Parser::new_ext(text, options());
     for (_, definition) in parser.reference_definitions().iter() {
         let span = definition.span.clone();
@@ -175,10 +186,12 @@ fn walk(text: &str) -> (Vec<RawLink>, Option<String>) {
                 dest_url,
                 ..
             }) => {
+                pictures += 1;
                 open.push(Open::new(&range, link_type, &dest_url, true));
             }
             Event::End(TagEnd::Link | TagEnd::Image) => {
                 if let Some(link) = open.pop() {
+                    pictures -= usize::from(link.embedded);
                     links.extend(link.close(text));
                     if let Some(outer) = open.last_mut() {
                         outer.inside = outer.inside.max(range.end);
@@ -200,10 +213,7 @@ fn walk(text: &str) -> (Vec<RawLink>, Option<String>) {
                 }
             }
             Event::Text(t) | Event::Code(t) if in_first => {
-                if let Some(p) = paragraph
-                    .as_mut()
-                    .filter(|_| open.iter().all(|o| !o.embedded))
-                {
+                if let Some(p) = paragraph.as_mut().filter(|_| pictures == 0) {
                     p.push_str(&t);
                 }
             }
@@ -290,7 +300,7 @@ fn destination(text: &str, from: usize, target: &str) -> Option<Range<usize>> {
     };
     let range = start..start + len;
     let raw = text.get(range.clone())?;
-    let same = raw == target || html::decode_entities(&unescape(raw)) == target;
+    let same = raw == target || crate::tags::decode_entities(&unescape(raw)) == target;
     same.then_some(range)
 }
 
@@ -360,7 +370,8 @@ mod tests {
         assert_eq!(doc.description.as_deref(), Some("Short"));
         assert_eq!(doc.body, "# Other\n\nText.");
         assert_eq!(doc.first_paragraph.as_deref(), Some("Text."));
-        assert_eq!(document("---\n\nnot front matter").title, None);
+        let ruled = "---\n\n# Not front matter\n\nText.\n\n---";
+        assert_eq!(document(ruled).body, ruled);
     }
 
     #[test]

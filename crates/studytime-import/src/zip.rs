@@ -112,11 +112,10 @@ fn find_directory(file: &mut File, size: u64) -> Result<Directory, ZipError> {
         lead: 0,
     };
     let mut end_at = from + at as u64;
-    if found.entries == 0xffff || found.size == 0xffff_ffff || found.offset == 0xffff_ffff {
-        if let Some((directory, at)) = zip64(file, end_at)? {
-            found = directory;
-            end_at = at;
-        }
+    let wide = found.entries == 0xffff || found.size == 0xffff_ffff || found.offset == 0xffff_ffff;
+    if wide && let Some((directory, at)) = zip64(file, end_at)? {
+        found = directory;
+        end_at = at;
     }
     found.lead = end_at
         .checked_sub(found.size)

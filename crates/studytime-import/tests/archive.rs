@@ -1,4 +1,5 @@
 //! Archives: read in place, believed in nothing.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

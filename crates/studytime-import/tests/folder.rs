@@ -1,4 +1,5 @@
 //! Folders of every sort become drafts; what is wrong becomes problem lines.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

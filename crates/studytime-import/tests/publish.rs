@@ -1,4 +1,5 @@
 //! Drafts become blobs and messages: everything or nothing.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

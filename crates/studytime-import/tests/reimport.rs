@@ -1,4 +1,5 @@
 //! Importing into a course publishes what changed, and only that.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! What the tests share: small real files made by hand, and a feed to publish on.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod files;
 pub mod zips;
