@@ -1,0 +1,73 @@
+use std::net::SocketAddr;
+
+/// Largest body of a form or JSON request, in bytes.
+pub const MAX_BODY: usize = 512 * 1024;
+
+/// How the pages are served.
+#[derive(Clone)]
+pub struct Options {
+    hosts: Vec<String>,
+    pub(crate) cookie: Option<String>,
+    pub(crate) token: Option<String>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The tokens are secrets.
+        f.debug_struct("Options")
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// For pages at `address`, the one the listener is bound to: answers to
+    /// that address, and to `localhost` when it is a loopback address. Makes the
+    /// tokens of this start; should the system have no randomness, the pages
+    /// can be read, but every form is refused.
+    pub fn new(address: SocketAddr) -> Self {
+        let port = address.port();
+        let mut options = Self {
+            hosts: vec![address.to_string()],
+            cookie: random_text(),
+            token: random_text(),
+        };
+        if address.ip().is_loopback() {
+            options = options.allow_host(format!("localhost:{port}"));
+        }
+        if port == 80 {
+            // Browsers leave the default port out.
+            let bare: Vec<_> = options.hosts.iter().map(|h| h.trim_end_matches(":80").to_owned()).collect();
+            options.hosts.extend(bare);
+        }
+        options
+    }
+
+    /// Also answers to this name: `name:port`, as browsers send it in `Host`.
+    /// Default: only the address and `localhost`. A name that others can point
+    /// at this machine opens the pages to the sites that run there.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into().to_ascii_lowercase());
+        self
+    }
+
+    /// Whether a `Host` header names these pages.
+    pub(crate) fn answers_to(&self, host: &str) -> bool {
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    /// Whether an `Origin` header names these pages.
+    pub(crate) fn is_own_origin(&self, origin: &str) -> bool {
+        origin
+            .strip_prefix("http://")
+            .is_some_and(|host| self.answers_to(host))
+    }
+}
+
+/// 32 random bytes as hexadecimal text.
+fn random_text() -> Option<String> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}

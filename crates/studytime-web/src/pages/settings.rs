@@ -1,0 +1,136 @@
+use super::done_at;
+use crate::app::App;
+use crate::form::{Form, Query};
+use crate::page::{Problem, Shell, html};
+use crate::text;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use studytime_node::api::{
+    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogRemove, Settings, SettingsChange, Status, path,
+};
+use studytime_schema::FeedId;
+
+/// Bytes of the unit in which the quota is typed.
+const GIGABYTE: f64 = 1e9;
+
+/// Smallest quota that can be set, in bytes.
+const MIN_QUOTA: f64 = 1e8;
+
+/// Largest quota that can be set, in bytes: a petabyte.
+const MAX_QUOTA: f64 = 1e15;
+
+struct List {
+    id: String,
+    name: String,
+    href: String,
+    person_href: String,
+    courses: String,
+    own: bool,
+    builtin: bool,
+    first: bool,
+    last: bool,
+    up: usize,
+    down: usize,
+}
+
+impl List {
+    fn new(list: CatalogInfo, count: usize) -> Self {
+        let segment = path::feed_segment(&list.id);
+        Self {
+            id: list.id.to_string(),
+            href: format!("/courses?list={segment}"),
+            person_href: format!("/person/{segment}"),
+            courses: text::count(list.courses, "course", "courses"),
+            own: list.own,
+            builtin: list.builtin,
+            last: list.position >= count,
+            first: list.position <= 1,
+            up: list.position.saturating_sub(1),
+            down: list.position.saturating_add(1),
+            name: if list.name.is_empty() { list.id.short() } else { list.name },
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    shell: Shell,
+    lists: Vec<List>,
+    share: Option<bool>,
+    quota: String,
+    used: String,
+    hops: u8,
+    id: String,
+    version: String,
+}
+
+pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
+    let (settings, lists, status) = tokio::try_join!(
+        app.node.call(Settings {}),
+        app.node.call(CatalogList {}),
+        app.node.call(Status {}),
+    )?;
+    let count = lists.len();
+    let gigabytes = settings.blob_quota as f64 / GIGABYTE;
+    html(&SettingsPage {
+        shell: Shell::new(&app, "settings", "Settings").notice(query.get("done")),
+        lists: lists.into_iter().map(|list| List::new(list, count)).collect(),
+        share: settings.share_study,
+        quota: format!("{gigabytes:.1}"),
+        used: text::size(status.blobs.bytes),
+        hops: settings.hops,
+        id: status.id.to_string(),
+        version: status.version,
+    })
+}
+
+pub(crate) async fn save(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+    let share_study = match form.get("share") {
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        _ => None,
+    };
+    let blob_quota = match form.get("quota") {
+        None => None,
+        Some(typed) => {
+            let bytes = typed.replace(',', ".").parse::<f64>().unwrap_or(f64::NAN) * GIGABYTE;
+            if !(MIN_QUOTA..=MAX_QUOTA).contains(&bytes) {
+                return Err(Problem::usage("The limit must be a number of gigabytes, at least 0.1."));
+            }
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            Some(bytes.round() as u64)
+        }
+    };
+    let hops = form.read::<u8>("hops").map(|hops| hops.min(3));
+    let change = SettingsChange { share_study, blob_quota, hops };
+    app.node.call(change).await?;
+    Ok(done_at("/settings", "saved"))
+}
+
+fn list_id(form: &crate::form::Fields) -> Result<FeedId, Problem> {
+    FeedId::parse_lenient(form.get("id").unwrap_or_default()).map_err(|error| Problem::usage(error.to_string()))
+}
+
+pub(crate) async fn add_list(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+    let id = list_id(&form)?;
+    app.node.call(CatalogAdd { id }).await?;
+    Ok(done_at("/settings#lists", "list-added"))
+}
+
+pub(crate) async fn remove_list(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+    let id = list_id(&form)?;
+    app.node.call(CatalogRemove { id }).await?;
+    Ok(done_at("/settings#lists", "list-removed"))
+}
+
+pub(crate) async fn move_list(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+    let id = list_id(&form)?;
+    let position = form
+        .read::<usize>("position")
+        .filter(|place| *place >= 1)
+        .ok_or_else(|| Problem::usage("There was no place to move the list to."))?;
+    app.node.call(CatalogMove { id, position }).await?;
+    Ok(done_at("/settings#lists", "list-moved"))
+}
