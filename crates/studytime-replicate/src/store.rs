@@ -314,6 +314,13 @@ pub trait FeedStore: Send + Sync {
     /// [`StoreError`].
     fn forget_clocks(&self) -> Result<(), StoreError>;
 
+    /// Forgets what all peers told of one feed, because it is wanted anew and is
+    /// to be named to them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn forget_heard(&self, feed: &FeedId) -> Result<(), StoreError>;
+
     /// The forks seen, ordered by feed and sequence.
     ///
     /// # Errors

@@ -57,9 +57,7 @@ fn note(feed: FeedId, number: i64) -> String {
 fn accepted(wants: &[(FeedId, Want, u64)]) -> Ebt {
     let mut ebt = Ebt::new(Config::default());
     ebt.load(wants.iter().map(|(f, _, tip)| (*f, *tip)));
-    for (feed, want, _) in wants {
-        ebt.set_wanted(*feed, *want, NOW);
-    }
+    ebt.load_wanted(wants.iter().map(|(f, want, _)| (*f, *want)));
     ebt.connect(peer(2), Role::Acceptor, true, PeerClock::new(), NOW);
     ebt.handle_open(peer(2), NOW).unwrap();
     ebt
@@ -145,8 +143,7 @@ fn as_dialer_in_a_recorded_reconnect() {
     let (me, other) = (id(1), id(2));
     let mut ebt = Ebt::new(Config::default());
     ebt.load([(me, 1), (other, 2)]);
-    ebt.set_wanted(me, Want::own(), NOW);
-    ebt.set_wanted(other, FETCH, NOW);
+    ebt.load_wanted([(me, Want::own()), (other, FETCH)]);
     let heard = |sequence| Heard {
         sequence: Some(sequence),
         at: NOW - 9,
@@ -227,10 +224,8 @@ fn ten_thousand_feeds() {
     let load = |ebt: &mut Ebt| {
         ebt.load((0..10_000).map(|n| (numbered(n), 3)));
         ebt.load([(id(1), 1)]);
-        ebt.set_wanted(id(1), Want::own(), NOW);
-        for n in 0..10_000 {
-            ebt.set_wanted(numbered(n), want(n), NOW);
-        }
+        ebt.load_wanted([(id(1), Want::own())]);
+        ebt.load_wanted((0..10_000).map(|n| (numbered(n), want(n))));
     };
     let mut ebt = Ebt::new(Config::default());
     load(&mut ebt);
@@ -300,9 +295,7 @@ fn refusals_and_empty_feeds_are_tried_again_after_a_day() {
         ]);
         let mut ebt = Ebt::new(Config::default());
         ebt.load(feeds.iter().map(|(f, _, t)| (*f, *t)));
-        for (feed, want, _) in &feeds {
-            ebt.set_wanted(*feed, *want, NOW);
-        }
+        ebt.load_wanted(feeds.iter().map(|(f, want, _)| (*f, *want)));
         ebt.connect(peer(2), Role::Acceptor, true, clock, NOW);
         ebt.handle_open(peer(2), NOW).unwrap();
         sent(&mut ebt)[0].matches(".ed25519").count()
@@ -611,4 +604,42 @@ fn streams_that_break() {
         Err(EbtError::Frame(_))
     ));
     ebt.disconnect(peer(9), NOW);
+}
+
+/// A connection goes while its messages are being verified, and what becomes of
+/// them is never told: another peer brings them.
+#[test]
+fn a_lost_connection_takes_nothing_along() {
+    let feed = id(3);
+    let messages = chain(&keys(3), None, 5, "x");
+    let mut ebt = accepted(&[(feed, FETCH, 0)]);
+    frame(&mut ebt, peer(2), &note(feed, 10), NOW);
+    for message in &messages[..3] {
+        frame(&mut ebt, peer(2), message.wire(), NOW);
+    }
+    assert_eq!(
+        outputs(&mut ebt)
+            .iter()
+            .filter(|o| matches!(o, Output::Ingest { .. }))
+            .count(),
+        3
+    );
+    ebt.disconnect(peer(2), NOW);
+    ebt.connect(peer(4), Role::Acceptor, true, PeerClock::new(), NOW);
+    ebt.handle_open(peer(4), NOW).unwrap();
+    frame(&mut ebt, peer(4), &note(feed, 10), NOW);
+    outputs(&mut ebt);
+    frame(&mut ebt, peer(4), messages[0].wire(), NOW);
+    assert!(matches!(
+        outputs(&mut ebt)[..],
+        [Output::Ingest { sequence: 1, .. }]
+    ));
+    // The answer comes late, after all.
+    ebt.handle_ingested(peer(2), &feed, 3, 3, IngestOutcome::Kept, NOW);
+    frame(&mut ebt, peer(4), messages[3].wire(), NOW);
+    assert!(
+        outputs(&mut ebt)
+            .iter()
+            .any(|o| matches!(o, Output::Ingest { sequence: 4, .. }))
+    );
 }

@@ -4,6 +4,7 @@
 mod sim;
 
 use sim::{Rng, World};
+use studytime_replicate::clock::Heard;
 use studytime_replicate::ebt::{Priority, Want};
 use studytime_replicate::{FeedStore, PeerId};
 use studytime_schema::{FeedId, Keypair};
@@ -335,6 +336,36 @@ fn partial() {
     }
 }
 
+/// Both sides refused a feed once, and both want it now: nobody waits for the
+/// other to name it first.
+#[test]
+fn refusals_do_not_stick() {
+    let mut w = World::new(9, 3);
+    let feed = key(90);
+    let id = feed.id();
+    w.want(0, id, FETCH);
+    w.connect(0, 1);
+    w.run(5_000);
+    w.unwant(0, &id);
+    w.want(1, id, FETCH);
+    w.run(5_000);
+    w.unwant(1, &id);
+    w.run(5_000);
+    for link in w.links_up() {
+        w.cut(link);
+    }
+    w.run(MINUTE);
+    w.want(0, id, FETCH);
+    w.want(1, id, FETCH);
+    w.connect(0, 1);
+    w.run(5_000);
+    w.want(2, id, FETCH);
+    w.publish_as(2, &feed, 3);
+    w.connect(2, 1);
+    w.run(5_000);
+    w.assert_converged("wanted again by both");
+}
+
 #[test]
 fn block() {
     let mut w = World::new(10, 3);
@@ -440,6 +471,9 @@ fn old_backup() {
     w.publish(0, 5);
     w.connect(0, 1);
     w.run(MINUTE);
+    // Both told each other how far they got.
+    let (me, other) = (w.id(0), w.id(1));
+    let clock = w.nodes[0].store.clock(&other).unwrap();
     let backup: Vec<_> = w.nodes[0]
         .store
         .scan(studytime_schema::LogPosition(0), 100)
@@ -455,6 +489,12 @@ fn old_backup() {
     w.run(MINUTE);
     w.lose_disk(0);
     w.nodes[0].store.append(&backup, 1).unwrap();
+    let old = Heard {
+        sequence: Some(5),
+        at: w.now,
+    };
+    let clock = clock.into_iter().chain([(me, old)]).collect();
+    w.nodes[0].store.save_clock(&other, &clock).unwrap();
     w.restart(0);
     w.connect(0, 1);
     w.run(MINUTE);
@@ -564,7 +604,16 @@ fn chaos_with(seed: u64) {
                     }
                 }
             }
-            _ => {}
+            _ => {
+                let node = rng.index(n);
+                let (owner, feed) = &feeds[rng.index(feeds.len())];
+                if node != *owner {
+                    w.nodes[node].store.delete(&feed.id()).unwrap();
+                    let now = w.now;
+                    w.nodes[node].ebt.forget(&feed.id(), now);
+                    w.drive(node);
+                }
+            }
         }
         let ms = rng.below(4_000);
         w.run(ms);
@@ -575,6 +624,10 @@ fn chaos_with(seed: u64) {
         w.cut(link);
     }
     w.run(MINUTE);
+    if rng.chance(40) {
+        let node = rng.index(n);
+        w.lose_disk(node);
+    }
     for node in 0..n {
         w.nodes[node].ingest_ms = 5;
         for (_, feed) in &feeds {

@@ -268,6 +268,12 @@ pub enum Output {
         /// What changed.
         changes: PeerClock,
     },
+    /// Forget what all peers told of this feed in their stored clocks: it is wanted
+    /// anew, after we may have refused it, and must be named to all of them.
+    Renew {
+        /// The feed.
+        feed: FeedId,
+    },
     /// Use `createHistoryStream` with this peer; a peer that opens EBT later is
     /// still welcome.
     Fallback {

@@ -6,8 +6,9 @@
 //! # How to drive it
 //!
 //! 1. Once: [`Ebt::new`], [`Ebt::load`] with the store's tips,
-//!    [`Ebt::load_shunned`], then [`Ebt::set_wanted`], [`Ebt::set_blocked`] and
-//!    [`Ebt::set_block`].
+//!    [`Ebt::load_shunned`], [`Ebt::load_wanted`]; [`Ebt::set_blocked`] and
+//!    [`Ebt::set_block`] for what the follow graph says. Later changes go through
+//!    [`Ebt::set_wanted`] and [`Ebt::remove_wanted`].
 //! 2. Per connection: [`Ebt::connect`]; [`Ebt::handle_open`] when the peer calls
 //!    `ebt.replicate`; [`Ebt::handle_frame`] for what comes on the stream;
 //!    [`Ebt::writable`] when what was sent has drained; [`Ebt::handle_closed`]
@@ -93,6 +94,16 @@ impl Ebt {
         }
     }
 
+    /// Takes in the feeds that were wanted in the last run. For the start, before
+    /// any peer is connected: peers that refused a feed lately are not asked again
+    /// for it.
+    pub fn load_wanted(&mut self, wanted: impl IntoIterator<Item = (FeedId, Want)>) {
+        for (feed, want) in wanted {
+            let ix = self.feeds.ensure(feed);
+            self.feeds.get_mut(ix).want = Some(want);
+        }
+    }
+
     /// Wants a feed, or wants it otherwise than before. It is named to every peer
     /// that may have it.
     pub fn set_wanted(&mut self, feed: FeedId, want: Want, now: u64) {
@@ -110,10 +121,20 @@ impl Ebt {
         self.examine(ix, now);
         self.correct_notes(ix);
         if !was_fetched {
+            self.renew(feed);
             for peer in peers {
                 self.name_feed(peer, ix, now);
             }
         }
+    }
+
+    /// Peers that we refused a feed will not mention it; so that we do, what they
+    /// said of it before must not count.
+    fn renew(&mut self, feed: FeedId) {
+        for session in self.sessions.values_mut().filter(|s| !s.is_active()) {
+            session.clock.remove(&feed);
+        }
+        self.out.push_back(Output::Renew { feed });
     }
 
     /// A feed the peer mentioned before we carried it: its word counts from now on.
@@ -196,6 +217,7 @@ impl Ebt {
         self.examine(ix, now);
         self.correct_notes(ix);
         if self.feeds.get(ix).want.is_some() {
+            self.renew(self.feeds.get(ix).id);
             let peers: Vec<PeerId> = self.sessions.keys().copied().collect();
             for peer in peers {
                 self.name_feed(peer, ix, now);

@@ -163,6 +163,16 @@ impl Ebt {
         session.hear(feed.id, note.sequence(), now);
         let peer_feed = session.feeds.entry(ix).or_default();
         let old = peer_feed.theirs.replace(note);
+        // A note that reports progress while we are sending acknowledges; any
+        // other one says from where to go on.
+        if let Some(sequence) = note.sequence() {
+            let acknowledges = note.receive()
+                && old.is_some_and(|o| o.receive() && o.sequence().is_some_and(|s| s < sequence))
+                && sequence <= peer_feed.sent;
+            if !acknowledges {
+                peer_feed.sent = sequence;
+            }
+        }
         let answer = peer_feed.mine.is_none() && note != Note::Refuse;
         if !visible {
             if answer {
@@ -173,20 +183,13 @@ impl Ebt {
         let Note::Have { sequence, receive } = note else {
             return self.examine(ix, now);
         };
-        // A note that reports progress while we are sending acknowledges; any
-        // other one says from where to go on.
-        let acknowledges = receive
-            && old.is_some_and(|o| o.receive() && o.sequence().is_some_and(|s| s < sequence))
-            && sequence <= peer_feed.sent;
-        if !acknowledges {
-            peer_feed.sent = sequence;
-        }
-        if before != Some(sequence) {
+        let changed = before != Some(sequence);
+        if changed {
             peer_feed.stalled_until = 0;
         }
         let told = peer_feed.mine.and_then(Note::sequence);
         let (tip, own) = (feed.tip, feed.own());
-        if own && sequence > tip && before != Some(sequence) {
+        if own && sequence > tip && old.and_then(Note::sequence) != Some(sequence) {
             self.out.push_back(Output::OwnAhead {
                 peer,
                 feed: feed.id,
@@ -206,6 +209,7 @@ impl Ebt {
         }
         if let Some(source) = &mut self.feeds.get_mut(ix).source
             && source.peer == peer
+            && changed
         {
             source.heard = source.heard.max(now);
         }

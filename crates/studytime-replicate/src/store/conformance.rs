@@ -328,6 +328,11 @@ fn remembers_clocks(store: &dyn FeedStore) {
     let expected = PeerClock::from([(f, heard(Some(0), 20)), (g, heard(None, 10))]);
     assert_eq!(store.clock(&p).expect("clock"), expected);
     assert_eq!(store.clock(&f).expect("clock"), PeerClock::new());
+    store.forget_heard(&g).expect("forget");
+    store.forget_heard(&keys(7).id()).expect("forget");
+    let expected = PeerClock::from([(f, heard(Some(0), 20))]);
+    assert_eq!(store.clock(&p).expect("clock"), expected);
+    assert_eq!(store.clock(&q).expect("clock"), PeerClock::new());
     store.forget_clocks().expect("forget");
     assert_eq!(store.clock(&p).expect("clock"), PeerClock::new());
     assert_eq!(store.clock(&q).expect("clock"), PeerClock::new());

@@ -288,6 +288,13 @@ impl FeedStore for MemoryStore {
         Ok(())
     }
 
+    fn forget_heard(&self, feed: &FeedId) -> Result<(), StoreError> {
+        for clock in self.lock().clocks.values_mut() {
+            clock.remove(feed);
+        }
+        Ok(())
+    }
+
     fn forks(&self) -> Result<Vec<ForkEvidence>, StoreError> {
         Ok(self.lock().forks.values().cloned().collect())
     }

@@ -329,7 +329,6 @@ impl World {
                 );
             }
         }
-        let now = self.now;
         let n = &mut self.nodes[node];
         n.life += 1;
         n.queue.clear();
@@ -339,9 +338,7 @@ impl World {
         let tips = n.store.tips().unwrap();
         n.ebt.load(tips.into_iter().map(|(f, t)| (f, t.sequence)));
         n.ebt.load_shunned(&n.store.shunned().unwrap());
-        for (feed, want) in n.wants.clone() {
-            n.ebt.set_wanted(feed, want, now);
-        }
+        n.ebt.load_wanted(n.wants.clone());
     }
 
     /// As [`World::restart`], but the disk is lost; only the key was kept.
@@ -455,6 +452,9 @@ impl World {
             }
             Output::SaveClock { peer, changes } => {
                 self.nodes[node].store.save_clock(&peer, &changes).unwrap();
+            }
+            Output::Renew { feed } => {
+                self.nodes[node].store.forget_heard(&feed).unwrap();
             }
             Output::Fallback { .. } => self.nodes[node].fallbacks += 1,
             Output::Restart { peer } => {

@@ -201,6 +201,10 @@ impl FeedStore for SqliteStore {
         Ok(self.writer().forget_clocks()?)
     }
 
+    fn forget_heard(&self, feed: &FeedId) -> Result<(), StoreError> {
+        Ok(self.writer().forget_heard(feed)?)
+    }
+
     fn forks(&self) -> Result<Vec<ForkEvidence>, StoreError> {
         Ok(self.readers.with(side::forks)?)
     }

@@ -101,6 +101,14 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn forget_heard(&mut self, feed: &FeedId) -> Result<(), Fault> {
+        self.db.execute(
+            "DELETE FROM clocks WHERE feed = (SELECT id FROM feeds WHERE key = ?1)",
+            [feed.as_bytes()],
+        )?;
+        Ok(())
+    }
+
     pub(super) fn reject(&mut self, rejected: &[Rejected]) -> Result<(), Fault> {
         if rejected.is_empty() {
             return Ok(());
