@@ -42,19 +42,24 @@ impl Wants {
     }
 
     /// The peer called our `createWants`: from now on it is spoken to. A
-    /// second call on one connection starts over.
+    /// second call on one connection starts over, on the new stream; segments
+    /// that a stranger was told of still count.
     pub fn opened(&mut self, peer: PeerId, now: u64) {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
         state.opened = true;
         state.greeted = false;
-        state.announced.clear();
-        state.outstanding = 0;
-        state.segments_out = 0;
+        state.announced.retain(|_, told| told.segment);
+        state.outstanding = state.announced.values().filter(|told| told.open).count();
+        state.segments_out = state.announced.len();
         state.pushed.clear();
         state.push_window.clear();
         state.pending.clear();
+        for (blob, told) in state.announced.iter().filter(|(_, told)| told.open) {
+            let note = Note::Want { hops: told.hops };
+            state.pending.push_back((*blob, note));
+        }
         self.talk.insert(peer);
         self.fill(peer, now);
         self.fill_pushes(peer, now);

@@ -285,3 +285,25 @@ fn a_peer_that_is_held_hears_everything_later() {
         [(a, vec![(id(1), WANT), (id(2), WANT)])]
     );
 }
+
+#[test]
+fn a_stranger_who_asks_again_gets_no_further_segments() {
+    let mut wants = Wants::new(WantsConfig::default());
+    wants.connect(peer(1), PeerKind::Other, 0);
+    wants.opened(peer(1), 0);
+    for n in 0..30 {
+        let spec = WantSpec::segment(Priority::Prefetch, n.into(), 100);
+        wants.want(MINE, id(n), spec, 0);
+    }
+    drain(&mut wants, 0);
+    let mut told = std::collections::BTreeSet::new();
+    for now in (5_000..100_000).step_by(5_000) {
+        wants.handle_timeout(now);
+        for (_, notes) in frames(&mut wants, now) {
+            assert_eq!(notes.len(), 8, "all of them, each time");
+            told.extend(notes.iter().map(|(blob, _)| *blob));
+        }
+        wants.opened(peer(1), now);
+    }
+    assert_eq!(told.len(), 8);
+}
