@@ -114,6 +114,9 @@ impl<'a> Batch<'a> {
 
     /// Takes one entry in.
     pub(crate) fn take(&mut self, entry: &Entry) -> rusqlite::Result<()> {
+        if entry.opened_private.is_none() && !entry.message.content_type().is_some_and(bears_on) {
+            return Ok(());
+        }
         let step = match Step::read(entry) {
             Ok(Some(step)) => step,
             Ok(None) => return Ok(()),
@@ -366,6 +369,11 @@ pub(crate) fn count_bytes(
         stats.complete &= presence.complete;
     }
     Ok(())
+}
+
+/// Whether messages of a type can change a row; the others are not even read.
+fn bears_on(type_name: &str) -> bool {
+    type_name.starts_with("studytime_") || matches!(type_name, "about" | "contact")
 }
 
 /// The blob whose text comes with a message.

@@ -39,7 +39,9 @@ pub struct Reach {
 /// It is called while courses are counted, so it should answer from memory.
 /// The default knows of nothing.
 #[derive(Clone)]
-pub struct BytesHere(Arc<dyn Fn(&BlobId, bool) -> Presence + Send + Sync>);
+pub struct BytesHere(Arc<Lookup>);
+
+type Lookup = dyn Fn(&BlobId, bool) -> Presence + Send + Sync;
 
 /// How much of a blob, or of what a manifest names, is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -22,15 +22,25 @@ pub(crate) struct Maker {
     /// Another table of subjects than the built-in one.
     pub(crate) subjects: Option<Arc<SubjectTable>>,
     words: HashSet<Arc<str>>,
+    /// The own and the opened feeds, to look up.
+    own: HashSet<FeedId>,
+    opened: HashSet<FeedId>,
 }
 
 impl Maker {
     pub(crate) fn new(facts: Facts, subjects: Option<Arc<SubjectTable>>) -> Self {
-        Self {
-            facts: Arc::new(facts),
+        let mut maker = Self {
             subjects,
             ..Self::default()
-        }
+        };
+        maker.set_facts(Arc::new(facts));
+        maker
+    }
+
+    pub(crate) fn set_facts(&mut self, facts: Arc<Facts>) {
+        self.own = facts.own.iter().copied().collect();
+        self.opened = facts.opened.iter().copied().collect();
+        self.facts = facts;
     }
 
     /// The one copy of a word that many courses share.
@@ -45,8 +55,7 @@ impl Maker {
 
     /// Whether a course is shown though no list names it.
     fn is_wanted(&self, feed: &FeedId) -> bool {
-        let facts = &self.facts;
-        facts.own.contains(feed) || facts.opened.contains(feed) || self.learner.is_enrolled(feed)
+        self.own.contains(feed) || self.opened.contains(feed) || self.learner.is_enrolled(feed)
     }
 
     /// Courses that are shown whether a list names them or not.
@@ -77,7 +86,7 @@ impl Maker {
             Some(merged) => merged,
             // A course that nothing describes is shown when the user came to it
             // on purpose, or made it.
-            None if started || facts.opened.contains(&feed) => nameless(conn, number, feed)?,
+            None if started || self.opened.contains(&feed) => nameless(conn, number, feed)?,
             None if wanted && stats.is_some_and(|s| s.lessons > 0) => nameless(conn, number, feed)?,
             None => return Ok(None),
         };
@@ -148,7 +157,7 @@ impl Maker {
     pub(crate) fn read_all(&mut self, conn: &Connection) -> rusqlite::Result<Columns> {
         let mut columns = Columns::new(self);
         let mut stats: HashMap<i64, CourseStats> = read::all_stats(conn)?.into_iter().collect();
-        let learners = self.learners(conn)?;
+        let popularities = self.popularities(conn)?;
         let mut done: HashSet<FeedId> = HashSet::new();
         let mut rows: Vec<ListingRow> = Vec::new();
         let mut add = |rows: &[ListingRow]| -> rusqlite::Result<()> {
@@ -157,9 +166,7 @@ impl Maker {
             };
             let (number, feed) = (first.course, first.listing.course());
             done.insert(feed);
-            let popularity = learners
-                .get(&number)
-                .map_or_else(Popularity::default, |l| popularity(l, &self.facts));
+            let popularity = popularities.get(&number).copied().unwrap_or_default();
             let column = self.make(conn, number, feed, rows, stats.remove(&number), popularity)?;
             if column.is_some() {
                 columns.put(number, feed, column);
@@ -187,8 +194,12 @@ impl Maker {
         Ok(columns)
     }
 
-    /// The learners within reach, by number of the course.
-    fn learners(&self, conn: &Connection) -> rusqlite::Result<HashMap<i64, Vec<FeedId>>> {
+    /// How much the courses that have learners within reach are studied, by
+    /// number.
+    pub(crate) fn popularities(
+        &self,
+        conn: &Connection,
+    ) -> rusqlite::Result<HashMap<i64, Popularity>> {
         let mut learners: HashMap<i64, Vec<FeedId>> = HashMap::new();
         if !self.facts.reach.is_empty() {
             read::enrolments(conn, |course, learner| {
@@ -197,7 +208,10 @@ impl Maker {
                 }
             })?;
         }
-        Ok(learners)
+        let weighed = learners
+            .iter()
+            .map(|(course, l)| (*course, popularity(l, &self.facts)));
+        Ok(weighed.collect())
     }
 }
 

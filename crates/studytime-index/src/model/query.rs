@@ -82,7 +82,8 @@ pub struct CourseQuery {
     pub started: Option<bool>,
     /// Only courses whose content is all on this device.
     pub on_device: bool,
-    /// Also courses that are deprecated.
+    /// Also courses that are deprecated. Among started courses
+    /// (`started: true`) they are shown in any case.
     pub include_deprecated: bool,
     /// The order.
     pub sort: Sort,

@@ -252,9 +252,11 @@ impl<'a> Filters<'a> {
             q.started.is_none_or(|s| s == course.started),
         );
         check(fails::ON_DEVICE, !q.on_device || course.on_device());
+        // Whoever started a course keeps it.
+        let kept = course.started && q.started == Some(true);
         check(
             fails::DEPRECATED,
-            q.include_deprecated || !course.deprecated,
+            q.include_deprecated || kept || !course.deprecated,
         );
         let listed = |at: Option<u16>| at.is_some_and(|at| course.lists.contains(&at));
         check(fails::OTHER, self.list.is_none_or(listed));

@@ -11,7 +11,7 @@ use super::engine::TextReader;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use tantivy::query::FuzzyTermQuery;
+use tantivy::query::{DfaWrapper, FuzzyTermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{SegmentReader, Term};
 
@@ -168,12 +168,21 @@ pub(crate) fn search(
         let idf = (1.0 + documents as f32 / (1.0 + most as f32)).ln().max(0.2);
         rarity.push(idf);
     }
+    // Made once: for a long word, making one takes longer than using it.
+    let mut automata = Vec::with_capacity(asked.len());
+    for word in asked {
+        automata.push(automaton(word, manner, f.title)?);
+    }
     for segment in searcher.segment_readers() {
         buffers.size(segment.max_doc() as usize);
-        let words = asked.iter().zip(&rarity).zip(&mut out.similar);
-        for (at, ((word, idf), told)) in words.enumerate() {
+        let words = asked
+            .iter()
+            .zip(&automata)
+            .zip(&rarity)
+            .zip(&mut out.similar);
+        for (at, (((word, automaton), idf), told)) in words.enumerate() {
             for place in &places {
-                let forms = forms(segment, place.field, word, manner, told)?;
+                let forms = forms(segment, place.field, word, manner, automaton.as_ref(), told)?;
                 score_field(segment, place, &forms, &mut budget, &mut buffers)?;
                 close_field(segment, place, &counts, &mut buffers)?;
             }
@@ -191,6 +200,7 @@ fn forms(
     field: Field,
     word: &Asked,
     manner: Manner,
+    automaton: Option<&DfaWrapper>,
     told: &mut Vec<String>,
 ) -> tantivy::Result<Vec<Form>> {
     let index = segment.inverted_index(field)?;
@@ -214,27 +224,38 @@ fn forms(
             });
         }
     }
-    let distance = match length {
-        0..=3 => 0,
-        4..=7 => 1,
-        _ => 2,
-    };
-    if manner == Manner::Similar && distance > 0 && !word.text.bytes().any(|b| b.is_ascii_digit()) {
-        similar_forms(terms, field, word, distance, told, &mut forms)?;
+    if let Some(automaton) = automaton {
+        similar_forms(terms, word, automaton, told, &mut forms)?;
     }
     Ok(forms)
 }
 
+/// What recognises words like this one; `None` where only the word itself will
+/// do: short words, numbers.
+fn automaton(word: &Asked, manner: Manner, field: Field) -> tantivy::Result<Option<DfaWrapper>> {
+    let distance = match word.len() {
+        0..=3 => return Ok(None),
+        4..=7 => 1,
+        _ => 2,
+    };
+    if manner == Manner::Exact || word.text.bytes().any(|b| b.is_ascii_digit()) {
+        return Ok(None);
+    }
+    // Any field will do: only the text goes into the automaton.
+    let term = Term::from_field_text(field, &word.text);
+    FuzzyTermQuery::new(term, distance, true)
+        .automaton()
+        .map(Some)
+}
+
 fn similar_forms(
     terms: &tantivy::termdict::TermDictionary,
-    field: Field,
     word: &Asked,
-    distance: u8,
+    automaton: &DfaWrapper,
     told: &mut Vec<String>,
     forms: &mut Vec<Form>,
 ) -> tantivy::Result<()> {
-    let query = FuzzyTermQuery::new(Term::from_field_text(field, &word.text), distance, true);
-    let mut stream = terms.search(query.automaton()?).into_stream()?;
+    let mut stream = terms.search(automaton).into_stream()?;
     let first = word.text.chars().next();
     while stream.advance() {
         let Ok(form) = std::str::from_utf8(stream.key()) else {

@@ -131,7 +131,14 @@ fn word_start(text: &str, at: usize) -> usize {
         .get(before.floor_char_boundary(at.saturating_sub(40))..)
         .unwrap_or_default();
     match near.rfind(char::is_whitespace) {
-        Some(gap) => at - near.len() + gap + near[gap..].chars().next().map_or(1, char::len_utf8),
+        Some(gap) => {
+            at - near.len()
+                + gap
+                + near
+                    .get(gap..)
+                    .and_then(|r| r.chars().next())
+                    .map_or(1, char::len_utf8)
+        }
         None if near.len() == before.len() => 0,
         None => at,
     }

@@ -608,3 +608,73 @@ fn suggestions_complete_names_subjects_and_keywords() {
     assert_eq!(held.reader.suggest("a", 1).len(), 1);
     assert!(held.reader.suggest("a", 0).is_empty());
 }
+
+#[test]
+fn a_new_follow_reads_only_what_it_touches() {
+    let mut w = two_lists();
+    w.enrol("friend", "physics", true);
+    let mut held = held(&w, facts(&[], &["list one", "list two"]));
+    let near = Reach {
+        hops: 1,
+        only_through: None,
+    };
+    let with_friend = Facts {
+        reach: HashMap::from([(id("friend"), near)]),
+        ..facts(&[], &["list one", "list two"])
+    };
+    let changes = held.index.set_facts(with_friend.clone()).unwrap();
+    assert_eq!(Vec::from_iter(changes.courses), [id("physics")]);
+    assert_eq!(names(&held.reader, &CourseQuery::default())[0], "Physics");
+    assert!(
+        held.index
+            .set_facts(with_friend.clone())
+            .unwrap()
+            .is_empty()
+    );
+    // A course opened by a link comes and goes.
+    w.lesson("loose", 1, "Only", json!({}));
+    feed(&mut held.index, &w.log, 10);
+    let opened = Facts {
+        opened: vec![id("loose")],
+        ..with_friend.clone()
+    };
+    let changes = held.index.set_facts(opened).unwrap();
+    assert_eq!(Vec::from_iter(changes.courses), [id("loose")]);
+    assert_eq!(names(&held.reader, &CourseQuery::default()).len(), 4);
+    held.index.set_facts(with_friend).unwrap();
+    assert_eq!(names(&held.reader, &CourseQuery::default()).len(), 3);
+}
+
+#[test]
+fn answers_go_through_json_unchanged() {
+    fn same<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+        value: &T,
+    ) {
+        let text = serde_json::to_string(value).unwrap();
+        assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value);
+    }
+    let mut w = two_lists();
+    w.enrol("me", "algebra", false);
+    let held = held(&w, facts(&["me"], &["list one", "list two"]));
+    let query = CourseQuery::text("numbers");
+    same(&query);
+    same(&held.reader.courses(&query).unwrap());
+    same(&held.reader.course(&id("algebra")).unwrap());
+    same(&held.reader.lesson(&id("algebra"), 1).unwrap());
+    same(&held.reader.learner().unwrap());
+    same(&held.reader.subjects());
+    same(&held.reader.suggest("a", 5));
+    same(&held.reader.lists().unwrap());
+    same(&held.reader.listed_courses());
+    same(&held.reader.needed_blobs(&id("algebra")).unwrap());
+    let all: CourseQuery = serde_json::from_str("{}").unwrap();
+    assert_eq!(all, CourseQuery::default());
+}
+
+#[test]
+fn the_writer_can_move_and_readers_be_shared() {
+    fn moves<T: Send>() {}
+    fn shared<T: Clone + Send + Sync>() {}
+    moves::<studytime_index::Index>();
+    shared::<studytime_index::Reader>();
+}

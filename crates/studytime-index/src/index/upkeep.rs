@@ -1,0 +1,172 @@
+//! What is done when it is due: text, counts, rest.
+
+use super::diff::{put_columns, read_touched};
+use super::{Index, Tick};
+use crate::catalog::count_bytes;
+use crate::store::{self, read, write};
+use crate::{ApplyError, Changes};
+use rusqlite::TransactionBehavior;
+use std::collections::{BTreeMap, BTreeSet};
+use studytime_schema::BlobId;
+
+/// Documents put into the text index between two commits, at most.
+const DOCS_PER_COMMIT: usize = 4_000;
+/// Milliseconds without a commit after which the text writer is put to rest.
+const REST_AFTER_MS: u64 = 10_000;
+
+impl Index {
+    /// Says that blobs arrived, grew or went (for a file in segments: its
+    /// manifest). The courses that need them are counted again by the next
+    /// [`tick`](Self::tick) or [`flush`](Self::flush).
+    pub fn blobs_changed(&mut self, blobs: impl IntoIterator<Item = BlobId>) {
+        self.blobs.extend(blobs);
+    }
+
+    /// Counts all courses' bytes again: after an unclean stop, when the store of
+    /// blobs was scanned.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when rows could not be read or written.
+    pub fn recount_blobs(&mut self) -> Result<Changes, ApplyError> {
+        let all: Vec<i64> = read::all_stats(&self.conn)?
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect();
+        self.blobs.clear();
+        self.recount(all)
+    }
+
+    fn recount(&mut self, courses: impl IntoIterator<Item = i64>) -> Result<Changes, ApplyError> {
+        let mut touched = BTreeMap::new();
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for number in courses {
+            let Some(old) = read::stats_of(&tx, number)? else {
+                continue;
+            };
+            let mut stats = old;
+            count_bytes(&tx, number, &mut stats, &self.maker.facts.bytes_here)?;
+            if stats != old
+                && let Some(feed) = store::feed_of(&tx, number)?
+            {
+                write::put_stats(&tx, number, &stats)?;
+                touched.insert(number, feed);
+            }
+        }
+        let columns = read_touched(&tx, &mut self.maker, &touched)?;
+        tx.commit()?;
+        let mut changes = Changes {
+            position: self.position,
+            ..Changes::default()
+        };
+        self.shared
+            .update(|all| put_columns(all, columns, &mut changes));
+        Ok(changes)
+    }
+
+    fn count_blobs(&mut self) -> Result<Changes, ApplyError> {
+        if self.blobs.is_empty() {
+            return Ok(Changes {
+                position: self.position,
+                ..Changes::default()
+            });
+        }
+        let mut courses = BTreeSet::new();
+        for blob in &self.blobs {
+            courses.extend(read::courses_needing(&self.conn, blob)?);
+        }
+        let changes = self.recount(courses)?;
+        self.blobs.clear();
+        Ok(changes)
+    }
+
+    /// Does what is due at `now` (milliseconds since 1970): commits the text
+    /// index, at most once per [`Options::text_commit_ms`]; counts bytes; puts
+    /// an idle text writer to rest. Call it after every other call, and at
+    /// [`Tick::next`].
+    ///
+    /// # Errors
+    /// [`ApplyError`] when writing failed; it is tried again by the next call.
+    pub fn tick(&mut self, now: u64) -> Result<Tick, ApplyError> {
+        let mut tick = Tick::default();
+        tick.changes.position = self.position;
+        if self.waiting || !self.blobs.is_empty() {
+            let due = self.last_commit.saturating_add(self.text_commit_ms);
+            // A clock that was set back must not hold things up.
+            if now < due && now >= self.last_commit {
+                tick.next = Some(due);
+                return Ok(tick);
+            }
+            self.last_commit = now;
+            tick.changes.merge(self.count_blobs()?);
+            self.put_texts(DOCS_PER_COMMIT)?;
+        }
+        if self.waiting {
+            tick.next = Some(now.saturating_add(self.text_commit_ms));
+        } else if self.text.is_awake() {
+            let rest = self.last_commit.saturating_add(REST_AFTER_MS);
+            if now >= rest {
+                self.text.rest()?;
+            } else {
+                tick.next = Some(rest);
+            }
+        }
+        Ok(tick)
+    }
+
+    /// Makes everything taken in so far searchable and counted, now.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when writing failed.
+    pub fn flush(&mut self) -> Result<Changes, ApplyError> {
+        let changes = self.count_blobs()?;
+        while self.waiting {
+            self.put_texts(DOCS_PER_COMMIT)?;
+        }
+        Ok(changes)
+    }
+
+    /// Puts queued rows into the text index, at most so many, and commits.
+    fn put_texts(&mut self, most: usize) -> Result<(), ApplyError> {
+        match self.try_put_texts(most) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.text.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn try_put_texts(&mut self, most: usize) -> Result<(), ApplyError> {
+        let queued = write::queued(&self.conn, self.stamp, most)?;
+        let Some((_, last)) = queued.last().copied() else {
+            self.waiting = false;
+            return Ok(());
+        };
+        for (doc, _) in &queued {
+            match write::make_doc(&self.conn, *doc)? {
+                Some(made) => self.text.put(&made)?,
+                None => self.text.remove(*doc)?,
+            }
+        }
+        // A full batch may end within a stamp: then only those before it are
+        // all in.
+        let whole = queued.len() < most;
+        let stamp = if whole {
+            self.stamp
+        } else {
+            last.saturating_sub(1)
+        };
+        let stamp = stamp.max(self.text.stamp().unwrap_or(0));
+        self.text.commit(stamp)?;
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write::forget_queue(&tx, &queued)?;
+        store::set_meta(&tx, "texted", stamp)?;
+        tx.commit()?;
+        self.waiting = !whole;
+        Ok(())
+    }
+}
