@@ -1,7 +1,7 @@
 //! A whole course out of a tree: lessons, data, totals.
 
 use crate::body;
-use crate::course::{course_toml, image, overview_text, rules, wanted_language};
+use crate::course::{course_toml, image, overview_text, rules, wanted_language, web_address};
 use crate::draft::{CourseDraft, FileDraft, Layout, LessonDraft, Totals};
 use crate::error::OpenError;
 use crate::folder::{self, CoursePlan, is_only_material};
@@ -14,7 +14,7 @@ use crate::problem::ProblemKind;
 use crate::reader::Reader;
 use crate::syllabus;
 use std::collections::{BTreeMap, BTreeSet};
-use studytime_schema::content::MAX_KEYWORDS;
+use studytime_schema::content::{MAX_KEYWORDS, MAX_PREREQUISITES};
 use studytime_schema::fold::{MAX_ITEMS, MAX_LESSONS};
 
 /// Reads the whole tree. The flag says that a person or a text gave the
@@ -101,6 +101,9 @@ pub(crate) fn assemble(
         .filter(|k| !k.is_empty())
         .collect();
     keywords.truncate(MAX_KEYWORDS);
+    let mut prerequisites = toml.prerequisites;
+    prerequisites.retain(|p| !p.trim().is_empty());
+    prerequisites.truncate(MAX_PREREQUISITES);
     let totals = totals(reader, &lessons, image.as_ref());
     let draft = CourseDraft {
         layout: rules.layout(),
@@ -109,11 +112,11 @@ pub(crate) fn assemble(
         language: wanted,
         license,
         keywords,
-        level: toml.level,
-        duration_minutes: toml.duration_minutes,
+        level: options.level.or(toml.level),
+        duration_minutes: options.duration_minutes.or(toml.duration_minutes),
         provider: text(&options.provider, &toml.provider),
-        source_url: text(&options.source_url, &toml.source_url),
-        prerequisites: toml.prerequisites,
+        source_url: web_address(reader, text(&options.source_url, &toml.source_url)),
+        prerequisites,
         image,
         lessons,
         problems: Vec::new(),

@@ -5,6 +5,9 @@ use crate::text::{self, Encoding};
 /// Most cues of one track.
 const MAX_CUES: usize = 50_000;
 
+/// Longest tag in a caption, in characters.
+const MAX_TAG: usize = 200;
+
 /// Why captions cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -173,7 +176,7 @@ fn cue_text(line: &str) -> String {
     let mut rest = line.trim_end();
     while let Some(first) = rest.chars().next() {
         if first == '<'
-            && let Some(end) = rest.find('>')
+            && let Some(end) = soon(rest, '>')
         {
             let tag = rest.get(..=end).unwrap_or(rest);
             let name = tag.trim_matches(['<', '>', '/', ' ']).to_ascii_lowercase();
@@ -191,7 +194,7 @@ fn cue_text(line: &str) -> String {
             }
         }
         if rest.starts_with("{\\")
-            && let Some(end) = rest.find('}')
+            && let Some(end) = soon(rest, '}')
         {
             rest = rest.get(end + 1..).unwrap_or("");
             continue;
@@ -206,6 +209,12 @@ fn cue_text(line: &str) -> String {
         rest = rest.get(first.len_utf8()..).unwrap_or("");
     }
     out
+}
+
+/// Where the end of a tag stands, when it is near enough to be one.
+fn soon(text: &str, end: char) -> Option<usize> {
+    let mut near = text.char_indices().take(MAX_TAG);
+    near.find(|(_, c)| *c == end).map(|(at, _)| at)
 }
 
 fn is_tag(name: &str) -> bool {

@@ -75,6 +75,22 @@ pub(crate) fn wanted_language(
     tag
 }
 
+/// An address that readers accept; anything else is reported and left away.
+pub(crate) fn web_address(reader: &mut Reader<'_>, given: Option<String>) -> Option<String> {
+    let given = given?;
+    let lower = given.to_ascii_lowercase();
+    let web = lower.starts_with("https://") || lower.starts_with("http://");
+    if web && !given.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Some(given);
+    }
+    let text = format!(
+        "the source {} is not an http or https address; it is ignored",
+        tidy(&given)
+    );
+    reader.problems.warn("", ProblemKind::CourseData, text);
+    None
+}
+
 /// How names are to be read, with the titles of syllabus and playlists.
 pub(crate) fn rules(
     reader: &mut Reader<'_>,

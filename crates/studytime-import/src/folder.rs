@@ -171,7 +171,8 @@ fn walk(
     let section = match (path.is_empty(), above) {
         (true, _) => None,
         (false, Some(above)) if last_part(above) == title => Some(above.to_owned()),
-        (false, Some(above)) => Some(format!("{above}{JOINT}{title}")),
+        (false, Some(above)) if above.len() < MAX_SECTION => Some(format!("{above}{JOINT}{title}")),
+        (false, Some(above)) => Some(above.to_owned()),
         (false, None) => Some(title),
     };
     let mut steps: Vec<Step> = groups
@@ -198,6 +199,9 @@ fn walk(
         }
     }
 }
+
+/// Folders deeper than this heading, in bytes, add nothing to it.
+const MAX_SECTION: usize = 400;
 
 /// Between the titles of folders in folders.
 const JOINT: &str = " / ";

@@ -1,6 +1,7 @@
 //! HTML as people and programs write it, read just closely enough: titles,
 //! the page's own part, and links. What is kept is sanitised when it is shown.
 
+use crate::limits::MAX_LINKS;
 use crate::tags::{Token, Tokens, decode_entities};
 use std::ops::Range;
 
@@ -36,6 +37,9 @@ pub(crate) struct Page {
 pub(crate) fn links(text: &str, offset: usize) -> Vec<RawLink> {
     let mut out = Vec::new();
     for token in Tokens::new(text) {
+        if out.len() >= MAX_LINKS {
+            break;
+        }
         let Token::Start {
             name,
             attributes,

@@ -13,7 +13,7 @@ use crate::tree::Tree;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::Path;
-use studytime_schema::content::Course;
+use studytime_schema::content::{Course, Level};
 use studytime_schema::view::{CourseOutline, CourseRecord};
 use studytime_schema::{FeedId, MessageId};
 
@@ -31,9 +31,13 @@ pub struct Options {
     pub license: Option<String>,
     /// In order; when not empty they replace the folder's.
     pub keywords: Vec<String>,
+    /// How much is expected of a learner.
+    pub level: Option<Level>,
+    /// Minutes to work through it.
+    pub duration_minutes: Option<u64>,
     /// Who made it.
     pub provider: Option<String>,
-    /// Where it came from.
+    /// Where it came from: an `http` or `https` address.
     pub source_url: Option<String>,
     /// How to understand the folder; found out by its structure when `None`.
     pub layout: Option<Layout>,

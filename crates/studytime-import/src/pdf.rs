@@ -88,7 +88,8 @@ fn literal(bytes: &[u8]) -> Option<String> {
 }
 
 fn hex(bytes: &[u8]) -> Option<String> {
-    let end = bytes.iter().position(|b| *b == b'>')?;
+    let mut near = bytes.iter().take(MAX_TITLE * 8);
+    let end = near.position(|b| *b == b'>')?;
     let digits: Vec<u8> = bytes
         .get(..end)?
         .iter()

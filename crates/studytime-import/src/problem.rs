@@ -109,13 +109,10 @@ pub(crate) struct Problems {
 
 impl Problems {
     fn push(&mut self, problem: Problem) {
-        if self.list.contains(&problem) {
-            return;
-        }
-        if self.list.len() < MAX_PROBLEMS {
-            self.list.push(problem);
-        } else {
+        if self.list.len() >= MAX_PROBLEMS {
             self.more += 1;
+        } else if !self.list.contains(&problem) {
+            self.list.push(problem);
         }
     }
 

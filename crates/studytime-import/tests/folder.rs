@@ -103,6 +103,7 @@ fn course_data_from_file_and_options() {
         name: Some("By hand".into()),
         keywords: vec!["b".into()],
         language: Some("nonsense!".into()),
+        source_url: Some("javascript:alert(1)".into()),
         ..Options::default()
     };
     let draft = Import::open(dir.path(), &options).unwrap().draft().clone();
@@ -114,7 +115,11 @@ fn course_data_from_file_and_options() {
         ),
         ("By hand", &["b".to_owned()][..], None)
     );
-    assert_eq!(kinds(&draft.problems, ""), [ProblemKind::NoLanguage]);
+    assert_eq!(draft.source_url, None);
+    assert_eq!(
+        kinds(&draft.problems, ""),
+        [ProblemKind::NoLanguage, ProblemKind::CourseData]
+    );
 }
 
 #[test]
@@ -427,4 +432,52 @@ fn reading_can_be_stopped() {
     });
     assert!(matches!(result, Err(OpenError::Cancelled)));
     assert_eq!(seen, ["a.md"]);
+}
+
+/// What costs time must not grow with the square of a hostile file.
+#[test]
+fn hostile_texts_are_read_quickly() {
+    let many = |piece: &str, bytes: usize| piece.repeat(bytes / piece.len()).into_bytes();
+    let srt = [SRT, &many("<", 1 << 20)].concat();
+    let tags = [SRT, &many("{\\", 1 << 20)].concat();
+    let pdf = [PDF, &many("/Title<", 1 << 20)].concat();
+    let dir = folder(&[
+        ("a.html", &many("<a href=x>", 3 << 20)),
+        ("b.html", &many("<!--<script <", 3 << 20)),
+        ("c.md", &many("![", 1 << 20)),
+        ("d.md", &many("[a](b)", 3 << 20)),
+        ("e.md", &many("&", 3 << 20)),
+        ("f.md", &many("> - ", 1 << 20)),
+        ("g.mp4", &mp4(3, 90, b"p")),
+        ("g.en.srt", &srt),
+        ("g.de.srt", &tags),
+        ("h.pdf", &pdf),
+        ("i.mp4", &many("\0\0\0\x08free", 3 << 20)),
+        ("j.quiz.json", &many("[", 1 << 20)),
+        ("course.toml", &many("[a.", 1 << 20)),
+    ]);
+    let draft = open(dir.path()).draft().clone();
+    assert!(draft.lessons.len() >= 6);
+}
+
+#[test]
+fn folders_too_deep_and_paths_too_long() {
+    let deep = format!("{}x.md", "d/".repeat(17));
+    let long = format!("{0}/{0}/{0}/{0}/{0}/x.md", "l".repeat(230));
+    let dir = folder(&[
+        ("a.md", b"text"),
+        (&deep, b"too deep"),
+        (&long, b"too long"),
+    ]);
+    let draft = open(dir.path()).draft().clone();
+    assert_eq!(draft.lessons.len(), 1);
+    let kinds: Vec<ProblemKind> = draft.problems.iter().map(|p| p.kind).collect();
+    assert_eq!(kinds, [ProblemKind::TooDeep, ProblemKind::OddName]);
+}
+
+#[test]
+fn a_node_can_import_on_another_thread() {
+    fn sent<T: Send>() {}
+    sent::<Import>();
+    sent::<OpenError>();
 }
