@@ -6,22 +6,39 @@
 
 use crate::clock::Note;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use studytime_schema::FeedId;
 
-/// The name of the duplex call.
+/// The name of the duplex call that carries EBT.
 pub const REPLICATE: &[&str] = &["ebt", "replicate"];
 
-/// The name of the source call.
+/// The name of the source call that carries one feed.
 pub const CREATE_HISTORY_STREAM: &[&str] = &["createHistoryStream"];
 
-/// The arguments to open EBT with; the format is said because some programs
-/// insist on it.
+/// The arguments to open EBT with, as JSON; the format is said because some
+/// programs insist on it. [`ReplicateOptions`] is the same as a value.
 pub const REPLICATE_ARGS: &str = r#"[{"version":3,"format":"classic"}]"#;
+
+/// The one argument to open EBT with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ReplicateOptions {
+    version: u32,
+    format: &'static str,
+}
+
+impl Default for ReplicateOptions {
+    fn default() -> Self {
+        Self {
+            version: 3,
+            format: "classic",
+        }
+    }
+}
 
 /// The longest frame of notes that is sent, in bytes.
 pub const MAX_NOTES_BYTES: usize = 256 * 1024;
@@ -359,23 +376,31 @@ impl HistoryRequest {
         })
     }
 
-    /// The arguments as a JSON array, with `seq` and an explicit `keys`: what all
-    /// known programs understand.
+    /// The arguments as a JSON array: this request, which serialises with `seq`
+    /// and an explicit `keys`, as all known programs understand it.
     pub fn to_args(&self) -> String {
-        use fmt::Write as _;
-        let mut text = format!(r#"[{{"id":"{}","seq":{}"#, self.feed, self.from.max(1));
+        // A map of texts, numbers and flags always serialises.
+        serde_json::to_string(&[self]).unwrap_or_default()
+    }
+}
+
+impl Serialize for HistoryRequest {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("id", &self.feed)?;
+        map.serialize_entry("seq", &self.from.max(1))?;
         if let Some(limit) = self.limit {
-            let _ = write!(text, r#","limit":{limit}"#);
+            map.serialize_entry("limit", &limit)?;
         }
-        let _ = write!(text, r#","live":{},"keys":{}"#, self.live, self.keys);
+        map.serialize_entry("live", &self.live)?;
+        map.serialize_entry("keys", &self.keys)?;
         if !self.old {
-            text.push_str(r#","old":false"#);
+            map.serialize_entry("old", &false)?;
         }
         if !self.values {
-            text.push_str(r#","values":false"#);
+            map.serialize_entry("values", &false)?;
         }
-        text.push_str("}]");
-        text
+        map.end()
     }
 }
 

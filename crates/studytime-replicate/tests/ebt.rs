@@ -1,67 +1,15 @@
-//! One machine, spoken to frame by frame.
+//! Sessions and notes, frame by frame.
+
+mod talk;
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use studytime_replicate::clock::Heard;
-use studytime_replicate::ebt::{
-    Config, EbtError, FallbackReason, IngestOutcome, Payload, Priority, Want,
-};
+use studytime_replicate::ebt::{Config, EbtError, FallbackReason, IngestOutcome, Priority, Want};
 use studytime_replicate::store::conformance::{chain, keys};
-use studytime_replicate::{Ebt, FeedStore, MemoryStore, Output, PeerClock, PeerId, Role};
+use studytime_replicate::{Ebt, FeedStore, MemoryStore, Output, PeerClock, Role};
 use studytime_schema::FeedId;
-
-const NOW: u64 = 1_700_000_000_000;
-const FETCH: Want = Want::fetch(Priority::STARTED);
-
-fn id(n: u8) -> FeedId {
-    keys(n).id()
-}
-
-fn numbered(n: u32) -> FeedId {
-    let mut bytes = [7; 32];
-    bytes[..4].copy_from_slice(&n.to_be_bytes());
-    FeedId::from_bytes(bytes)
-}
-
-fn peer(n: u8) -> PeerId {
-    PeerId::new(id(n), u64::from(n))
-}
-
-fn outputs(ebt: &mut Ebt) -> Vec<Output> {
-    std::iter::from_fn(|| ebt.poll_output()).collect()
-}
-
-/// Only what is sent, as text.
-fn sent(ebt: &mut Ebt) -> Vec<String> {
-    outputs(ebt)
-        .into_iter()
-        .filter_map(|o| match o {
-            Output::Send { payload, .. } => {
-                Some(String::from_utf8(payload.as_bytes().to_vec()).unwrap())
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-fn frame(ebt: &mut Ebt, from: PeerId, text: &str, now: u64) {
-    ebt.handle_frame(from, &Bytes::copy_from_slice(text.as_bytes()), now)
-        .unwrap();
-}
-
-fn note(feed: FeedId, number: i64) -> String {
-    format!("{{\"{feed}\":{number}}}")
-}
-
-/// A node with id 1 that has opened with peer 2, which dialled.
-fn accepted(wants: &[(FeedId, Want, u64)]) -> Ebt {
-    let mut ebt = Ebt::new(Config::default());
-    ebt.load(wants.iter().map(|(f, _, tip)| (*f, *tip)));
-    ebt.load_wanted(wants.iter().map(|(f, want, _)| (*f, *want)));
-    ebt.connect(peer(2), Role::Acceptor, true, PeerClock::new(), NOW);
-    ebt.handle_open(peer(2), NOW).unwrap();
-    ebt
-}
+use talk::{FETCH, NOW, accepted, frame, id, note, numbered, outputs, peer, sent};
 
 /// The recorded conversation of two JavaScript peers, with ours in the place of
 /// the listener: the same notes in the same order.
@@ -337,204 +285,6 @@ fn a_feed_that_leaves_gets_the_odd_note() {
     );
 }
 
-/// A repetition is turned off, news from anybody is welcome.
-#[test]
-fn repetitions_are_turned_off() {
-    let feed = id(3);
-    let messages = chain(&keys(3), None, 5, "x");
-    let mut ebt = accepted(&[(feed, FETCH, 2)]);
-    ebt.connect(peer(4), Role::Acceptor, true, PeerClock::new(), NOW);
-    ebt.handle_open(peer(4), NOW).unwrap();
-    frame(&mut ebt, peer(2), &note(feed, 10), NOW);
-    frame(&mut ebt, peer(4), &note(feed, 10), NOW);
-    outputs(&mut ebt);
-    assert_eq!(ebt.source(&feed), Some(peer(2)));
-    // Peer 4 sends although it was told not to.
-    frame(&mut ebt, peer(4), messages[2].wire(), NOW);
-    assert!(matches!(
-        outputs(&mut ebt)[..],
-        [Output::Ingest { sequence: 3, .. }]
-    ));
-    frame(&mut ebt, peer(2), messages[2].wire(), NOW);
-    assert_eq!(outputs(&mut ebt), [], "on its way already");
-    // The first old message of a peer is looked at, for a fork; not the next.
-    frame(&mut ebt, peer(4), messages[0].wire(), NOW);
-    assert!(matches!(
-        outputs(&mut ebt)[..],
-        [Output::Ingest { sequence: 1, .. }]
-    ));
-    frame(&mut ebt, peer(4), messages[1].wire(), NOW);
-    assert_eq!(outputs(&mut ebt), []);
-    // The source is never told to stop for it.
-    frame(&mut ebt, peer(2), messages[1].wire(), NOW);
-    assert!(
-        !outputs(&mut ebt)
-            .iter()
-            .any(|o| matches!(o, Output::Send { .. }))
-    );
-}
-
-#[test]
-fn bad_messages_shun_the_peer_for_that_feed_only() {
-    let feed = id(3);
-    let messages = chain(&keys(3), None, 5, "x");
-    let mut ebt = accepted(&[(feed, FETCH, 0), (id(5), FETCH, 0)]);
-    frame(
-        &mut ebt,
-        peer(2),
-        &format!("{{\"{feed}\":10,\"{}\":4}}", id(5)),
-        NOW,
-    );
-    outputs(&mut ebt);
-    frame(&mut ebt, peer(2), messages[0].wire(), NOW);
-    frame(&mut ebt, peer(2), messages[1].wire(), NOW);
-    outputs(&mut ebt);
-    ebt.handle_ingested(
-        peer(2),
-        &feed,
-        2,
-        1,
-        IngestOutcome::Invalid { sequence: 2 },
-        NOW,
-    );
-    let out = outputs(&mut ebt);
-    assert!(out.contains(&Output::Shun {
-        peer: id(2),
-        feed,
-        sequence: 2,
-        fork: false
-    }));
-    assert!(out.iter().any(
-        |o| matches!(o, Output::Send { payload: Payload::Notes(n), .. } if n == &note(feed, 3))
-    ));
-    frame(&mut ebt, peer(2), messages[2].wire(), NOW);
-    assert_eq!(outputs(&mut ebt), []);
-    assert_eq!(ebt.source(&id(5)), Some(peer(2)));
-    // Once the feed went past it by another way, the peer may send again.
-    ebt.appended(feed, 3, NOW);
-    assert_eq!(ebt.source(&feed), Some(peer(2)));
-    // Another branch stays another branch, until the owner says otherwise.
-    ebt.handle_ingested(
-        peer(2),
-        &feed,
-        4,
-        3,
-        IngestOutcome::Fork { sequence: 4 },
-        NOW,
-    );
-    assert_eq!(ebt.source(&feed), None);
-    ebt.appended(feed, 4, NOW);
-    assert_eq!(ebt.source(&feed), None);
-    ebt.forgive(&feed, NOW);
-    assert_eq!(ebt.source(&feed), Some(peer(2)));
-}
-
-#[test]
-fn a_gap_is_asked_for_again_but_not_for_ever() {
-    let feed = id(3);
-    let messages = chain(&keys(3), None, 9, "x");
-    let mut ebt = accepted(&[(feed, FETCH, 2)]);
-    frame(&mut ebt, peer(2), &note(feed, 18), NOW);
-    outputs(&mut ebt);
-    let mut asked = 0;
-    let mut now = NOW;
-    for _ in 0..200 {
-        frame(&mut ebt, peer(2), messages[7].wire(), now);
-        now += 100;
-        ebt.handle_timeout(now);
-        asked += sent(&mut ebt)
-            .iter()
-            .filter(|t| **t == note(feed, 4))
-            .count();
-    }
-    assert_eq!(asked, 5);
-    assert_eq!(ebt.source(&feed), None, "left alone for a while");
-    // A stall is forgotten after some minutes.
-    ebt.handle_timeout(now + Config::default().stalled_for);
-    assert_eq!(ebt.source(&feed), Some(peer(2)));
-}
-
-#[test]
-fn nothing_is_sent_without_room() {
-    let feed = id(3);
-    let store = MemoryStore::new();
-    store.append(&chain(&keys(3), None, 50, "x"), 1).unwrap();
-    let mut ebt = accepted(&[(feed, FETCH, 50)]);
-    outputs(&mut ebt);
-    ebt.writable(peer(2), 0);
-    frame(&mut ebt, peer(2), &note(feed, 0), NOW);
-    frame(&mut ebt, peer(2), &note(id(9), 0), NOW);
-    assert_eq!(outputs(&mut ebt), []);
-    ebt.writable(peer(2), 1_000);
-    let mut messages = 0;
-    let mut reads = 0;
-    loop {
-        let out = outputs(&mut ebt);
-        if out.is_empty() {
-            break;
-        }
-        for output in out {
-            match output {
-                Output::Read {
-                    from,
-                    max_count,
-                    max_bytes,
-                    ..
-                } => {
-                    reads += 1;
-                    let found = store.read(&feed, from, max_count, max_bytes).unwrap();
-                    ebt.handle_read(peer(2), &feed, &found);
-                }
-                Output::Send {
-                    payload: Payload::Message(_),
-                    ..
-                } => messages += 1,
-                Output::Send {
-                    payload: Payload::Notes(n),
-                    ..
-                } => {
-                    assert_eq!(n, note(id(9), -1));
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-    assert!(
-        (1..=3).contains(&messages) && reads <= 3,
-        "{messages} messages, {reads} reads"
-    );
-    assert_eq!(ebt.status(&peer(2)).unwrap().ahead, 50 - messages);
-}
-
-#[test]
-fn acknowledgements_do_not_repeat_what_is_on_its_way() {
-    let feed = id(3);
-    let store = MemoryStore::new();
-    store.append(&chain(&keys(3), None, 10, "x"), 1).unwrap();
-    let mut ebt = accepted(&[(feed, FETCH, 10)]);
-    frame(&mut ebt, peer(2), &note(feed, 0), NOW);
-    outputs(&mut ebt);
-    ebt.handle_read(peer(2), &feed, &store.read(&feed, 1, 256, 99_999).unwrap());
-    assert_eq!(sent(&mut ebt).len(), 10);
-    frame(&mut ebt, peer(2), &note(feed, 2 * 4), NOW);
-    assert_eq!(outputs(&mut ebt), [], "progress: 4 of 10 have arrived");
-    frame(&mut ebt, peer(2), &note(feed, 2 * 4), NOW);
-    assert!(
-        matches!(outputs(&mut ebt)[..], [Output::Read { from: 5, .. }]),
-        "no progress: again from 5"
-    );
-    ebt.handle_read(peer(2), &feed, &[]);
-    frame(&mut ebt, peer(2), &note(feed, 2 * 2), NOW);
-    assert!(
-        matches!(outputs(&mut ebt)[..], [Output::Read { from: 3, .. }]),
-        "less than before is true"
-    );
-    // It turns us off while the store reads.
-    frame(&mut ebt, peer(2), &note(feed, 2 * 2 + 1), NOW);
-    ebt.handle_read(peer(2), &feed, &store.read(&feed, 3, 256, 99_999).unwrap());
-    assert_eq!(sent(&mut ebt), [""; 0]);
-}
-
 #[test]
 fn feeds_for_known_peers_only() {
     let feed = id(3);
@@ -548,6 +298,15 @@ fn feeds_for_known_peers_only() {
     assert_eq!(sent(&mut ebt), [note(feed, -1)]);
     ebt.set_wanted(feed, FETCH, NOW);
     assert_eq!(sent(&mut ebt), [note(feed, 11)], "now for everyone");
+    ebt.set_wanted(feed, FETCH.known_only(), NOW);
+    assert_eq!(sent(&mut ebt), [note(feed, -1)]);
+    assert!(!ebt.may_have(&id(2), false, &feed) && ebt.may_have(&id(2), true, &feed));
+    ebt.set_known(peer(2), true, NOW);
+    assert_eq!(sent(&mut ebt), [note(feed, 11)]);
+    ebt.set_block(feed, id(2), true, NOW);
+    assert_eq!(sent(&mut ebt), [note(feed, -1)]);
+    assert!(!ebt.may_have(&id(2), true, &feed) && ebt.may_have(&id(4), true, &feed));
+    assert!(!ebt.may_have(&id(2), true, &id(9)), "never heard of");
     assert!(matches!(outputs(&mut ebt)[..], []));
 }
 
@@ -604,42 +363,4 @@ fn streams_that_break() {
         Err(EbtError::Frame(_))
     ));
     ebt.disconnect(peer(9), NOW);
-}
-
-/// A connection goes while its messages are being verified, and what becomes of
-/// them is never told: another peer brings them.
-#[test]
-fn a_lost_connection_takes_nothing_along() {
-    let feed = id(3);
-    let messages = chain(&keys(3), None, 5, "x");
-    let mut ebt = accepted(&[(feed, FETCH, 0)]);
-    frame(&mut ebt, peer(2), &note(feed, 10), NOW);
-    for message in &messages[..3] {
-        frame(&mut ebt, peer(2), message.wire(), NOW);
-    }
-    assert_eq!(
-        outputs(&mut ebt)
-            .iter()
-            .filter(|o| matches!(o, Output::Ingest { .. }))
-            .count(),
-        3
-    );
-    ebt.disconnect(peer(2), NOW);
-    ebt.connect(peer(4), Role::Acceptor, true, PeerClock::new(), NOW);
-    ebt.handle_open(peer(4), NOW).unwrap();
-    frame(&mut ebt, peer(4), &note(feed, 10), NOW);
-    outputs(&mut ebt);
-    frame(&mut ebt, peer(4), messages[0].wire(), NOW);
-    assert!(matches!(
-        outputs(&mut ebt)[..],
-        [Output::Ingest { sequence: 1, .. }]
-    ));
-    // The answer comes late, after all.
-    ebt.handle_ingested(peer(2), &feed, 3, 3, IngestOutcome::Kept, NOW);
-    frame(&mut ebt, peer(4), messages[3].wire(), NOW);
-    assert!(
-        outputs(&mut ebt)
-            .iter()
-            .any(|o| matches!(o, Output::Ingest { sequence: 4, .. }))
-    );
 }

@@ -1,5 +1,9 @@
 //! Laws of the machine that hold whatever peers and callers do.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod talk;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -7,17 +11,7 @@ use studytime_replicate::ebt::{Config, IngestOutcome, Payload, Priority, Want};
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::{Ebt, FeedStore, MemoryStore, Output, PeerClock, PeerId, Role};
 use studytime_schema::FeedId;
-
-const NOW: u64 = 1_700_000_000_000;
-const FETCH: Want = Want::fetch(Priority::STARTED);
-
-fn id(n: u8) -> FeedId {
-    keys(n).id()
-}
-
-fn peer(n: u8) -> PeerId {
-    PeerId::new(id(n), u64::from(n))
-}
+use talk::{FETCH, NOW, id, peer};
 
 #[derive(Debug, Clone)]
 enum Step {

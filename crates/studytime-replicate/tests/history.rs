@@ -1,5 +1,7 @@
 //! createHistoryStream, both ends.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,7 +55,7 @@ fn serve(request: HistoryRequest, store: &MemoryStore) -> (Vec<String>, bool) {
 fn serves_what_is_asked_for() {
     let feed = chain(&keys(1), None, 600, "x");
     let id = keys(1).id();
-    let store = store_with(&[feed.clone()]);
+    let store = store_with(std::slice::from_ref(&feed));
     let wires = |range: std::ops::Range<usize>| -> Vec<String> {
         feed[range].iter().map(|m| m.wire().to_owned()).collect()
     };

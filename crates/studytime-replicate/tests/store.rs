@@ -1,5 +1,7 @@
 //! The stores obey their laws, and the file survives what files meet.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

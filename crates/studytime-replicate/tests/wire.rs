@@ -1,11 +1,13 @@
 //! Arguments and frames, as known programs write them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use studytime_replicate::Note;
 use studytime_replicate::wire::{
     ArgsError, Frame, HistoryRequest, MAX_NOTES_BYTES, NotesWriter, REPLICATE_ARGS,
-    check_replicate_args, history_item,
+    ReplicateOptions, check_replicate_args, history_item,
 };
 use studytime_schema::FeedId;
 
@@ -50,6 +52,10 @@ fn replicate_arguments() {
     ] {
         assert_eq!(check_replicate_args(bad.as_bytes()), Err(error), "{bad}");
     }
+    assert_eq!(
+        serde_json::to_string(&[ReplicateOptions::default()]).unwrap(),
+        REPLICATE_ARGS
+    );
     assert_eq!(
         ArgsError::Version.to_string(),
         "expected ebt.replicate({version: 3})"

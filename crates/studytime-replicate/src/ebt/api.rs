@@ -1,8 +1,10 @@
 //! The types `Ebt` speaks in: peers, wants, settings, outputs, errors.
 
 use crate::clock::PeerClock;
+use crate::store::Appended;
 use crate::wire::FrameError;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use studytime_schema::FeedId;
@@ -343,6 +345,51 @@ pub enum IngestOutcome {
     },
     /// They could not be stored; nothing is wrong with them.
     Failed,
+}
+
+impl From<&Appended> for IngestOutcome {
+    fn from(appended: &Appended) -> Self {
+        match *appended {
+            Appended::At(_) | Appended::Duplicate => Self::Kept,
+            Appended::Gap { .. } => Self::Gap,
+            Appended::Fork { sequence, .. } => Self::Fork { sequence },
+        }
+    }
+}
+
+/// Gathers what became of a batch of messages, so that
+/// [`Ebt::handle_ingested`](super::Ebt::handle_ingested) is called once per peer
+/// and feed: with the highest sequence, and the first thing that went wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    words: BTreeMap<(PeerId, FeedId), (u64, IngestOutcome)>,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what became of one message. Call it in the order in which the messages
+    /// were handed out.
+    pub fn add(&mut self, peer: PeerId, feed: FeedId, sequence: u64, outcome: IngestOutcome) {
+        let word = self
+            .words
+            .entry((peer, feed))
+            .or_insert((sequence, outcome));
+        word.0 = word.0.max(sequence);
+        if word.1 == IngestOutcome::Kept {
+            word.1 = outcome;
+        }
+    }
+
+    /// (peer, feed, through, outcome), once per peer and feed.
+    pub fn into_words(self) -> impl Iterator<Item = (PeerId, FeedId, u64, IngestOutcome)> {
+        self.words
+            .into_iter()
+            .map(|((peer, feed), (through, outcome))| (peer, feed, through, outcome))
+    }
 }
 
 /// Why an input was not taken.

@@ -38,7 +38,7 @@ mod source;
 
 pub use api::{
     Audience, Config, EbtError, FallbackReason, IngestOutcome, Output, Payload, PeerId, Priority,
-    Role, SessionStatus, Want,
+    Role, SessionStatus, Tally, Want,
 };
 
 use crate::clock::Note;
@@ -211,6 +211,35 @@ impl Ebt {
         {
             self.visibility_changed(ix, now);
         }
+    }
+
+    /// A connected peer became known, or is not any more: what is for known peers
+    /// only is named or refused accordingly.
+    pub fn set_known(&mut self, peer: PeerId, known: bool, now: u64) {
+        let now = self.advance_clock(now);
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        if std::mem::replace(&mut session.known, known) == known {
+            return;
+        }
+        for ix in self.feeds.indices() {
+            let audience = self.feeds.get(ix).want.map(|w| w.audience);
+            if audience == Some(Audience::Known) {
+                self.examine(ix, now);
+                self.correct_notes(ix);
+                self.name_feed(peer, ix, now);
+            }
+        }
+    }
+
+    /// Whether this peer may have this feed from us, in whatever way it asks: we
+    /// hold or want it, no block is in the way, and it is for such peers.
+    pub fn may_have(&self, peer: &FeedId, known: bool, feed: &FeedId) -> bool {
+        self.feeds.ix(feed).is_some_and(|ix| {
+            let feed = self.feeds.get(ix);
+            (feed.want.is_some() || feed.tip > 0) && self.feeds.visible(feed, peer, known)
+        })
     }
 
     fn visibility_changed(&mut self, ix: feeds::Ix, now: u64) {
