@@ -191,7 +191,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use studytime_blobs::{Durability, store::MemoryStore};
+    use studytime_blobs::store::{Durability, MemoryStore};
     use studytime_schema::Segmenter;
 
     #[test]

@@ -121,6 +121,8 @@ pub(crate) struct Inner {
     pub(crate) listening: OnceLock<SocketAddr>,
     pub(crate) attempts: net::Attempts,
     http: Mutex<Option<String>>,
+    /// Blobs whose text the index waits for.
+    texts: Mutex<BTreeSet<BlobId>>,
     blob_news: OnceLock<mpsc::UnboundedSender<BlobId>>,
     /// Courses a person looked at in this run: replicated before merely listed ones.
     opened: Mutex<BTreeSet<FeedId>>,
@@ -144,6 +146,17 @@ impl std::fmt::Debug for Node {
 impl Inner {
     pub(crate) fn set_blob_news(&self, sender: mpsc::UnboundedSender<BlobId>) {
         let _ = self.blob_news.set(sender);
+    }
+
+    /// Which texts the index waits for, from now on.
+    pub(crate) fn set_texts(&self, blobs: BTreeSet<BlobId>) {
+        *self.texts.lock().unwrap_or_else(PoisonError::into_inner) = blobs;
+    }
+
+    /// Those of the blobs whose text was waited for; they are no longer.
+    pub(crate) fn take_wanted_texts(&self, blobs: &[BlobId]) -> Vec<BlobId> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        blobs.iter().filter(|b| texts.remove(b)).copied().collect()
     }
 
     /// A blob is in the store, fetched or added: everybody who waits is told.
@@ -206,6 +219,7 @@ impl Node {
             listening: OnceLock::new(),
             attempts: net::Attempts::default(),
             http: Mutex::new(None),
+            texts: Mutex::default(),
             blob_news: OnceLock::new(),
             opened: Mutex::default(),
             stop: CancellationToken::new(),

@@ -8,11 +8,10 @@ use crate::indexer::IndexNews;
 use crate::media::WantGuard;
 use crate::node::Node;
 use crate::writer::WriteNews;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use studytime_blobs::wants::{Priority, WantSpec};
-use studytime_index::{Changes, TextBlob};
+use studytime_index::Changes;
 use studytime_replicate::store::Shunned;
 use studytime_schema::BlobId;
 use tokio::sync::mpsc;
@@ -71,7 +70,7 @@ async fn written(node: Node, mut news: mpsc::UnboundedReceiver<WriteNews>) {
 async fn indexed(node: Node, mut news: mpsc::UnboundedReceiver<IndexNews>) {
     // Wants for texts, kept as long as they are missing.
     let texts = WantGuard::new(&node, &[]);
-    let mut wanted: BTreeMap<BlobId, u64> = BTreeMap::new();
+    node.refresh_texts(&texts).await;
     while let Some(first) = news.recv().await {
         let mut changes = Changes::default();
         let mut take = |news| match news {
@@ -90,18 +89,8 @@ async fn indexed(node: Node, mut news: mpsc::UnboundedReceiver<IndexNews>) {
         if plan {
             node.inner().replan.notify_one();
         }
-        wanted.retain(|blob, _| !node.inner().holdings.has(blob));
         if !changes.text_blobs.is_empty() {
-            let missing = node.take_texts(changes.text_blobs.iter().copied().collect()).await;
-            for text in missing {
-                let next = wanted.len() as u64;
-                wanted.entry(text.blob).or_insert(next);
-            }
-            let list: Vec<_> = wanted
-                .iter()
-                .map(|(blob, order)| (*blob, WantSpec::whole(Priority::Opened, *order)))
-                .collect();
-            texts.replace(&list);
+            node.refresh_texts(&texts).await;
         }
         let courses: Vec<_> = changes.courses.iter().copied().collect();
         if changes.learner {
@@ -121,25 +110,36 @@ impl Node {
         self.emit(Event::Problem { text });
     }
 
-    /// Hands the texts that are here to the index; answers those that are not.
-    pub(crate) async fn take_texts(&self, wanted: Vec<TextBlob>) -> Vec<TextBlob> {
-        let taken = self
-            .blocking(move |n| {
-                let mut texts: Vec<(BlobId, Arc<str>)> = Vec::new();
-                let mut missing = Vec::new();
-                for text in wanted {
-                    match n.inner().blobs.read(&text.blob) {
-                        Ok(Some(bytes)) => texts.push((text.blob, blob_text(&bytes))),
-                        _ => missing.push(text),
-                    }
-                }
-                if !texts.is_empty() {
-                    n.inner().indexer.texts(texts);
-                }
+    /// Hands texts that are here to the index, and wants those that are not.
+    async fn refresh_texts(&self, want: &WantGuard) {
+        let missing = self
+            .blocking(|n| {
+                let needed = n.reader().text_blobs_needed();
+                let needed = needed.map_err(|e| crate::calls::query_error(&e))?;
+                let missing = n.take_texts(needed.iter().map(|t| t.blob));
+                n.inner().set_texts(missing.iter().copied().collect());
                 Ok(missing)
             })
-            .await;
-        taken.unwrap_or_default()
+            .await
+            .unwrap_or_default();
+        let list: Vec<_> = (0..).zip(missing).map(|(i, blob)| (blob, WantSpec::whole(Priority::Opened, i))).collect();
+        want.replace(&list);
+    }
+
+    /// Hands texts to the index; answers those that are not here.
+    fn take_texts(&self, blobs: impl IntoIterator<Item = BlobId>) -> Vec<BlobId> {
+        let mut texts: Vec<(BlobId, Arc<str>)> = Vec::new();
+        let mut missing = Vec::new();
+        for blob in blobs {
+            match self.inner().blobs.read(&blob) {
+                Ok(Some(bytes)) => texts.push((blob, blob_text(&bytes))),
+                _ => missing.push(blob),
+            }
+        }
+        if !texts.is_empty() {
+            self.inner().indexer.texts(texts);
+        }
+        missing
     }
 
     async fn refresh_touched(&self, courses: &[studytime_schema::FeedId]) {
@@ -173,17 +173,9 @@ async fn arrivals(node: Node, mut stored: mpsc::UnboundedReceiver<BlobId>) {
     let mut group = Vec::new();
     while stored.recv_many(&mut group, 512).await > 0 {
         let blobs = std::mem::take(&mut group);
-        let texts: Vec<TextBlob> = {
-            let wanted = node.blocking(|n| {
-                n.reader()
-                    .text_blobs_needed()
-                    .map_err(|e| crate::api::ApiError::failed("cannot tell which texts are missing", &e))
-            });
-            let wanted = wanted.await.unwrap_or_default();
-            wanted.into_iter().filter(|t| blobs.contains(&t.blob)).collect()
-        };
+        let texts = node.inner().take_wanted_texts(&blobs);
         if !texts.is_empty() {
-            node.take_texts(texts).await;
+            let _ = node.blocking(move |n| Ok(n.take_texts(texts))).await;
         }
         node.prefetch_arrived(&blobs).await;
         node.inner().indexer.blobs_changed(blobs);

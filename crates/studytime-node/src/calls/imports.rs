@@ -175,6 +175,12 @@ impl Node {
         progress: &mpsc::Sender<Progress>,
     ) -> Result<(ImportReply, Option<studytime_schema::content::Course>), ApiError> {
         let edit = &call.edit;
+        let level = match edit.level.as_deref().map(str::trim).filter(|l| !l.is_empty()) {
+            Some(text) => Some(text.parse().map_err(|_| {
+                ApiError::usage(format!("{text:?} is no level: say beginner, intermediate or advanced"))
+            })?),
+            None => None,
+        };
         let options = Options {
             name: edit.name.clone(),
             description: edit.description.clone(),
@@ -183,6 +189,8 @@ impl Node {
             keywords: edit.keywords.clone().unwrap_or_default(),
             provider: edit.provider.clone(),
             source_url: edit.source_url.clone(),
+            level,
+            duration_minutes: edit.duration_minutes,
             layout: None,
         };
         let mut watch = |r: studytime_import::Reading<'_>| {

@@ -98,8 +98,16 @@ impl Node {
         }
         let lesson = self.blocking(move |n| n.lesson_detail(&id, number)).await?.lesson.id;
         let note = Note::new(id, Some(Target::Lesson(lesson)), text);
-        let parts = note.split(NOTE_PART).into_iter().map(Content::Note).collect();
-        self.publish_private(parts).await
+        let mut parts = note.split(NOTE_PART).into_iter();
+        let first = parts.next().into_iter().map(Content::Note).collect();
+        let mut published = self.publish_private(first).await?;
+        // The other parts name the first one; until they are there, it stands alone.
+        let name = published.messages.first().copied();
+        let rest: Vec<Content> = parts.map(|part| Content::Note(Note { note: name, ..part })).collect();
+        if !rest.is_empty() {
+            published.messages.extend(self.publish_private(rest).await?.messages);
+        }
+        Ok(published)
     }
 
     pub(super) async fn note_list(&self, id: Option<FeedId>) -> Result<Vec<NoteInfo>, ApiError> {

@@ -1,1 +1,0 @@
-//! Shared by the examples and benches of this workspace.
