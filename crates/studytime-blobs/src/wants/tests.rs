@@ -307,3 +307,29 @@ fn a_stranger_who_asks_again_gets_no_further_segments() {
     }
     assert_eq!(told.len(), 8);
 }
+
+#[test]
+fn a_friend_who_comes_late_has_its_time_to_answer() {
+    let config = WantsConfig {
+        announced_per_peer: 1,
+        ..WantsConfig::default()
+    };
+    let mut wants = Wants::new(config);
+    wants.connect(peer(2), PeerKind::Other, 0);
+    wants.opened(peer(2), 0);
+    for n in 0..2 {
+        let spec = WantSpec::segment(Priority::Prefetch, n.into(), 100);
+        wants.want(MINE, id(n), spec, 0);
+    }
+    drain(&mut wants, 0);
+    wants.connect(peer(1), PeerKind::StudyTime, 4_000);
+    wants.opened(peer(1), 4_000);
+    assert_eq!(frames(&mut wants, 4_000), [(peer(1), vec![(id(0), WANT)])]);
+    for now in (4_500..9_000).step_by(500) {
+        wants.handle_timeout(now);
+        assert_eq!(drain(&mut wants, now), [], "at {now}");
+    }
+    wants.handle_timeout(9_000);
+    // What the friend has had no room to hear of waits on.
+    assert_eq!(frames(&mut wants, 9_000), [(peer(2), vec![(id(0), WANT)])]);
+}
