@@ -359,7 +359,11 @@ impl Ebt {
         self.grow(ix, tip, now);
         match outcome {
             IngestOutcome::Kept | IngestOutcome::Failed => {}
-            IngestOutcome::Gap => self.feeds.get_mut(ix).gap = true,
+            // What a former source sent too early is no concern of the present one.
+            IngestOutcome::Gap => {
+                let feed = self.feeds.get_mut(ix);
+                feed.gap |= feed.is_source(peer);
+            }
             IngestOutcome::Fork { sequence } => self.shun(ix, peer, sequence, true),
             IngestOutcome::Invalid { sequence } => self.shun(ix, peer, sequence, false),
         }
