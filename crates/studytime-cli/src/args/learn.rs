@@ -1,0 +1,205 @@
+use super::{Edit, Patience, feed_id};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use studytime_schema::FeedId;
+use studytime_schema::content::Level;
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  studytime course list
+  studytime course list --subject Mathematics --language de
+  studytime --json course list | jq -r .name";
+
+/// `course …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Course {
+    /// List the courses of your course lists, most popular first
+    #[command(after_help = LIST_EXAMPLES)]
+    List(CourseFilter),
+    /// Search names, keywords, descriptions and lessons
+    Search {
+        /// Words to look for; the last one may be unfinished
+        #[arg(required = true, value_name = "QUERY")]
+        words: Vec<String>,
+        #[command(flatten)]
+        filter: CourseFilter,
+    },
+    /// Show one course: what it is, its lessons, how far you are
+    Show {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+    },
+    /// Start a course: all of it is fetched in the order of its lessons, and kept
+    Start {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// Answer only when all of it is here
+        ///
+        /// When no node is running, one is started for this command.
+        #[arg(long)]
+        wait: bool,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Leave a course; your notes stay, its files may be deleted when room is needed
+    Leave {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+    },
+    /// Change what your course, or your list's entry of a course, says
+    Update {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        #[command(flatten)]
+        edit: Edit,
+    },
+    /// Say that a course is no longer recommended; whoever learns it keeps it
+    Deprecate {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// What to take instead
+        #[arg(long, value_name = "ID", value_parser = feed_id)]
+        successor: Option<FeedId>,
+        /// Why, for learners
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Keep all of a course here whether you learn it or not
+    Pin {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// Take the pin away
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Stop fetching a started course for now
+    Pause {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+    },
+    /// Go on fetching a paused course
+    Resume {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+    },
+    /// Write a course as a plain folder that can be read, and imported again
+    Export {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// The folder; must be absent or empty
+        dir: PathBuf,
+    },
+}
+
+/// Which courses.
+#[derive(Debug, Args)]
+pub(crate) struct CourseFilter {
+    /// Only this subject, as the list spells it
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<String>,
+    /// Only this language (en, de, pt-BR …)
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(crate) language: Option<String>,
+    /// Only this level
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub(crate) level: Option<Level>,
+    /// Only courses you have started
+    #[arg(long)]
+    pub(crate) started: bool,
+    /// Only courses that are all on this computer
+    #[arg(long)]
+    pub(crate) on_device: bool,
+    /// Also courses that are no longer recommended
+    #[arg(long)]
+    pub(crate) deprecated: bool,
+    /// The order [default: best match for a search, else popular]
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) sort: Option<Order>,
+    /// At most this many [default: 20 for a search, else all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// An order of courses, spelled as the index spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// Most learned by the people around you
+    Popular,
+    /// Newest listing first
+    Newest,
+    /// Fewest minutes first
+    Shortest,
+    /// By name
+    Name,
+}
+
+impl Order {
+    /// As the index spells it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Popular => "popular",
+            Self::Newest => "newest",
+            Self::Shortest => "shortest",
+            Self::Name => "name",
+        }
+    }
+}
+
+/// `lesson …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lesson {
+    /// Show a lesson: its text, videos, files, tests and your notes
+    Show {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// The lesson's number
+        number: u64,
+    },
+    /// Tick a lesson off
+    Done {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// The lesson's number
+        number: u64,
+        /// Not done after all
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+/// `note …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Note {
+    /// Write a note on a lesson; only you can read it
+    Add {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// The lesson's number
+        number: u64,
+        /// The text; `-` reads it from standard input
+        #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+        text: String,
+    },
+    /// List your notes, newest first
+    List {
+        /// Only notes on this course
+        #[arg(value_parser = feed_id)]
+        id: Option<FeedId>,
+    },
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    text.parse().map_err(|_| "say beginner, intermediate or advanced".to_owned())
+}

@@ -1,0 +1,61 @@
+//! `feed …`
+
+use super::check;
+use crate::args::Feed;
+use crate::context::{Context, Needs};
+use crate::failure::Failure;
+use crate::render::Text;
+use studytime_node::api::{FeedLog, FeedStatus, LogMessage};
+use studytime_schema::FeedId;
+
+/// Messages asked for at a time.
+const PAGE: u64 = 500;
+
+pub(crate) async fn run(context: &Context, feed: Feed) -> Result<(), Failure> {
+    match feed {
+        Feed::Log { id, from, limit } => log(context, id, from, limit.unwrap_or(u64::MAX)).await,
+        Feed::Status { id } => {
+            let status = context.call(FeedStatus { id }).await?;
+            context.out.value(&status, |t| {
+                t.facts([
+                    ("id", status.id.to_string()),
+                    ("messages", match status.sequence {
+                        0 => "none here".into(),
+                        n => n.to_string(),
+                    }),
+                    ("fetched", format!("{}: {}", if status.wanted { "yes" } else { "no" }, status.reason)),
+                    ("forked", status.forked_at.map_or_else(String::new, |n| {
+                        format!("at message {n}: its author signed two different ones; the first branch is kept")
+                    })),
+                ]);
+            })
+        }
+        Feed::Check(args) => check::run(context, args).await,
+    }
+}
+
+async fn log(context: &Context, id: FeedId, mut from: u64, mut left: u64) -> Result<(), Failure> {
+    context
+        .with(Needs::Store, async |session| {
+            while left > 0 {
+                let limit = usize::try_from(left.min(PAGE)).unwrap_or(1);
+                let page = session.call(FeedLog { id, from, limit }).await?;
+                let Some(last) = page.last() else { break };
+                from = last.sequence.saturating_add(1);
+                left -= (page.len() as u64).min(left);
+                context.out.list(&page, |t| page.iter().for_each(|m| describe(t, m)))?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+fn describe(t: &mut Text, message: &LogMessage) {
+    t.dim(format!("{}  {}", message.sequence, message.key));
+    let content = message.opened.as_ref().unwrap_or(&message.value["content"]);
+    let locked = if message.opened.is_some() { "(only you can read this) " } else { "" };
+    match content.as_str() {
+        Some(_) => t.line("(encrypted, not for you)"),
+        None => t.line(format!("{locked}{content}")),
+    }
+}
