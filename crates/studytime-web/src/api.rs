@@ -91,8 +91,17 @@ pub(crate) async fn lesson(
     State(app): State<App>,
     Path((id, number)): Path<(String, String)>,
 ) -> Answer<<LessonShow as Call>::Reply> {
-    let number = number.parse().map_err(|_| bad("a lesson's number is a number"))?;
-    ask(&app, LessonShow { id: feed(&id)?, number }).await
+    let number = number
+        .parse()
+        .map_err(|_| bad("a lesson's number is a number"))?;
+    ask(
+        &app,
+        LessonShow {
+            id: feed(&id)?,
+            number,
+        },
+    )
+    .await
 }
 
 /// `GET /api/learner`
@@ -109,8 +118,16 @@ pub(crate) struct Completion {
 }
 
 /// `GET /api/suggest?q=TEXT&limit=N`
-pub(crate) async fn suggest(State(app): State<App>, Query(query): Query) -> Answer<Vec<Completion>> {
-    let prefix: String = query.get("q").unwrap_or_default().chars().take(MAX_PREFIX).collect();
+pub(crate) async fn suggest(
+    State(app): State<App>,
+    Query(query): Query,
+) -> Answer<Vec<Completion>> {
+    let prefix: String = query
+        .get("q")
+        .unwrap_or_default()
+        .chars()
+        .take(MAX_PREFIX)
+        .collect();
     if prefix.is_empty() {
         return Ok(Json(Vec::new()));
     }
@@ -195,8 +212,18 @@ pub(crate) async fn done(
     body: Bytes,
 ) -> Answer<<LessonDone as Call>::Reply> {
     let Done { done } = read(&body)?;
-    let number = number.parse().map_err(|_| bad("a lesson's number is a number"))?;
-    ask(&app, LessonDone { id: feed(&id)?, number, done }).await
+    let number = number
+        .parse()
+        .map_err(|_| bad("a lesson's number is a number"))?;
+    ask(
+        &app,
+        LessonDone {
+            id: feed(&id)?,
+            number,
+            done,
+        },
+    )
+    .await
 }
 
 /// Any other path under `/api`.

@@ -2,8 +2,8 @@
 //! that change with their content, so that browsers keep them for good.
 
 use axum::extract::Path;
-use axum::http::header::{self, HeaderMap};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;
 use studytime_node::api::path::blob_segment;
@@ -33,13 +33,25 @@ impl Asset {
 }
 
 static CSS: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("app.css", "text/css; charset=utf-8", include_bytes!("../static/app.css"))
+    Asset::new(
+        "app.css",
+        "text/css; charset=utf-8",
+        include_bytes!("../static/app.css"),
+    )
 });
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../static/app.js"))
+    Asset::new(
+        "app.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../static/app.js"),
+    )
 });
 static MARK: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("favicon.svg", "image/svg+xml", include_bytes!("../static/favicon.svg"))
+    Asset::new(
+        "favicon.svg",
+        "image/svg+xml",
+        include_bytes!("../static/favicon.svg"),
+    )
 });
 
 /// Path of the style sheet.
@@ -57,8 +69,13 @@ pub(crate) fn mark() -> &'static str {
     &MARK.path
 }
 
-pub(crate) async fn serve(Path((hash, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    let found = [&CSS, &SCRIPT, &MARK].into_iter().find(|asset| asset.name == name);
+pub(crate) async fn serve(
+    Path((hash, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let found = [&CSS, &SCRIPT, &MARK]
+        .into_iter()
+        .find(|asset| asset.name == name);
     let Some(asset) = found else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -74,13 +91,19 @@ pub(crate) async fn favicon(headers: HeaderMap) -> Response {
 }
 
 fn answer(asset: &Asset, headers: &HeaderMap, lasting: bool) -> Response {
-    let keep = if lasting { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let keep = if lasting {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let common = [
         (header::ETAG, asset.etag.as_str()),
         (header::CACHE_CONTROL, keep),
         (header::CONTENT_TYPE, asset.kind),
     ];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok());
     if known.is_some_and(|tags| tags.contains(&asset.etag)) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }

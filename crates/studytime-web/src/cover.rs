@@ -81,7 +81,10 @@ fn tiles(out: &mut String, dice: &mut Dice) {
                 2 => format!("{x},{} {},{} {x},{y}", y + SIDE, x + SIDE, y + SIDE),
                 _ => continue,
             };
-            let _ = write!(out, "<polygon points=\"{points}\" fill=\"#fff\" opacity=\".{opacity:02}\"/>");
+            let _ = write!(
+                out,
+                "<polygon points=\"{points}\" fill=\"#fff\" opacity=\".{opacity:02}\"/>"
+            );
         }
     }
 }
@@ -89,7 +92,7 @@ fn tiles(out: &mut String, dice: &mut Dice) {
 fn waves(out: &mut String, dice: &mut Dice) {
     for layer in 0..5 {
         let y = 60 + layer * 42;
-        let (a, b) = (20 + dice.below(60), 20 + dice.below(60));
+        let (a, b) = (15 + dice.below(45), 20 + dice.below(60));
         let _ = write!(
             out,
             "<path d=\"M0 {y} C 120 {} 240 {} 360 {y} S 480 {} 600 {y} V 270 H 0 Z\" fill=\"#fff\" opacity=\".{:02}\"/>",
@@ -119,7 +122,9 @@ fn shelf(out: &mut String, dice: &mut Dice) {
 
 /// Points joined like a constellation.
 fn stars(out: &mut String, dice: &mut Dice) {
-    let points: Vec<_> = (0..11).map(|i| (i * 46 + dice.below(40), 24 + dice.below(222))).collect();
+    let points: Vec<_> = (0..11)
+        .map(|i| (i * 46 + dice.below(40), 24 + dice.below(222)))
+        .collect();
     for pair in points.windows(2) {
         if let [(x1, y1), (x2, y2)] = pair {
             let _ = write!(

@@ -14,7 +14,10 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Reads `application/x-www-form-urlencoded`.
     pub(crate) fn parse(text: &str) -> Self {
-        let pairs = text.split('&').filter(|pair| !pair.is_empty()).take(MAX_FIELDS);
+        let pairs = text
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .take(MAX_FIELDS);
         Self(
             pairs
                 .map(|pair| {
@@ -27,7 +30,11 @@ impl Fields {
 
     /// The first value of a field, trimmed; `None` when absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.trim());
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, value)| value.trim());
         values.find(|value| !value.is_empty())
     }
 

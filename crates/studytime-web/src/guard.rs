@@ -56,8 +56,9 @@ pub(crate) async fn guard(
         && response.status() == StatusCode::OK
         && is_html(response.headers())
         && let Some(value) = options.cookie.as_deref()
-        && let Ok(cookie) =
-            HeaderValue::from_str(&format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict"))
+        && let Ok(cookie) = HeaderValue::from_str(&format!(
+            "{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict"
+        ))
     {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -69,7 +70,10 @@ fn refuse(status: StatusCode, title: &str, text: &str) -> Response {
 }
 
 async fn admit(options: &Options, request: Request) -> Result<Request, Response> {
-    let length = request.uri().path_and_query().map_or(0, |p| p.as_str().len());
+    let length = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |p| p.as_str().len());
     if length > MAX_URI {
         return Err(refuse(
             StatusCode::URI_TOO_LONG,
@@ -79,7 +83,8 @@ async fn admit(options: &Options, request: Request) -> Result<Request, Response>
     }
     if !named_here(options, &request) {
         // In plain text: a page of ours has no business under another name.
-        let text = "421: these pages do not answer to that name; use the address that studytime printed\n";
+        let text =
+            "421: these pages do not answer to that name; use the address that studytime printed\n";
         return Err((StatusCode::MISDIRECTED_REQUEST, text).into_response());
     }
     let method = request.method().clone();
@@ -159,7 +164,8 @@ fn check_post(options: &Options, headers: &HeaderMap) -> Result<Posted, Response
     }
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let in_header = text(HeaderName::from_static(TOKEN_HEADER)).is_some_and(|sent| same(sent, token));
+    let in_header =
+        text(HeaderName::from_static(TOKEN_HEADER)).is_some_and(|sent| same(sent, token));
     match kind {
         "application/x-www-form-urlencoded" | "application/json" if in_header => Ok(Posted::Script),
         "application/x-www-form-urlencoded" => Ok(Posted::Form),
@@ -181,7 +187,11 @@ fn stale() -> Response {
 }
 
 /// Reads a POST's body, up to the cap; a form without its token goes no further.
-async fn read_body(options: &Options, request: Request, posted: Posted) -> Result<Request, Response> {
+async fn read_body(
+    options: &Options,
+    request: Request,
+    posted: Posted,
+) -> Result<Request, Response> {
     let (mut parts, body) = request.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY).await else {
         return Err(refuse(
@@ -223,14 +233,23 @@ fn is_html(headers: &HeaderMap) -> bool {
 /// Sets what every answer carries; a route may have set a stricter policy.
 fn dress(headers: &mut HeaderMap) {
     let mut default = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     };
     default(header::CONTENT_SECURITY_POLICY, POLICY);
     default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    default(header::REFERRER_POLICY, "no-referrer");
+    // Not `no-referrer`: browsers would then send forms with `Origin: null`.
+    default(header::REFERRER_POLICY, "same-origin");
     default(header::CACHE_CONTROL, "private, no-cache");
-    default(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    default(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    default(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    default(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
     default(
         HeaderName::from_static("permissions-policy"),
         "camera=(), microphone=(), geolocation=(), payment=(), usb=()",

@@ -37,24 +37,46 @@ const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; \
     style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'";
 
 /// For what must not even be shown: pictures that can hold scripts, unknown files.
-const STRICT: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
+const STRICT: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
 
 /// Types that are shown in the page. All of them are inert: no HTML, no XML.
 const INLINE: &[&str] = &[
-    "video/mp4", "video/webm", "video/ogg", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/webm",
-    "audio/wav", "audio/flac", "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif",
-    "application/pdf", "text/plain", "text/vtt",
+    "video/mp4",
+    "video/webm",
+    "video/ogg",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/ogg",
+    "audio/webm",
+    "audio/wav",
+    "audio/flac",
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "application/pdf",
+    "text/plain",
+    "text/vtt",
 ];
 
 /// The type from the list that a claim names, if any.
 fn inline(claim: &str) -> Option<&'static str> {
     let bare = claim.split(';').next().unwrap_or_default().trim();
-    INLINE.iter().find(|known| known.eq_ignore_ascii_case(bare)).copied()
+    INLINE
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(bare))
+        .copied()
 }
 
 /// The type of a file that begins with these bytes.
 fn sniff(start: &[u8]) -> Option<&'static str> {
-    let at = |offset: usize, text: &[u8]| start.get(offset..).is_some_and(|rest| rest.starts_with(text));
+    let at = |offset: usize, text: &[u8]| {
+        start
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(text))
+    };
     Some(match start {
         _ if at(0, b"\x89PNG\r\n\x1a\n") => "image/png",
         _ if at(0, b"\xff\xd8\xff") => "image/jpeg",
@@ -79,7 +101,8 @@ fn is_svg(bytes: &[u8]) -> bool {
     let start = bytes.get(..1024).unwrap_or(bytes);
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    text.starts_with("<svg") || (text.starts_with("<?xml") || text.starts_with("<!")) && text.contains("<svg")
+    text.starts_with("<svg")
+        || (text.starts_with("<?xml") || text.starts_with("<!")) && text.contains("<svg")
 }
 
 fn etag(id: &BlobId) -> String {
@@ -93,7 +116,9 @@ fn text_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str>
 /// Whether the browser has it already (`If-None-Match`).
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let tags = text_header(headers, &header::IF_NONE_MATCH).unwrap_or_default();
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+    tags.split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
 /// The range to serve: `If-Range` with another tag, or with a date, asks for
@@ -113,7 +138,13 @@ fn disposition(name: Option<&str>, attachment: bool) -> HeaderValue {
         Some(name) => {
             let ascii: String = name
                 .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || " ._-()".contains(c) { c } else { '_' })
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() || " ._-()".contains(c) {
+                        c
+                    } else {
+                        '_'
+                    }
+                })
                 .collect();
             let mut encoded = String::new();
             path::percent_encode(&name.replace('/', "_"), &mut encoded);
@@ -127,8 +158,14 @@ fn disposition(name: Option<&str>, attachment: bool) -> HeaderValue {
 /// The last part of a path, without what no system allows in a file name.
 fn file_name(text: &str) -> String {
     let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain = last.chars().filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c));
-    plain.take(150).collect::<String>().trim_matches(['.', ' ']).to_owned()
+    let plain = last
+        .chars()
+        .filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c));
+    plain
+        .take(150)
+        .collect::<String>()
+        .trim_matches(['.', ' '])
+        .to_owned()
 }
 
 /// `GET`, `HEAD` `/media/ID[?manifest=1&type=MIME&name=FILE]`: a video or file,
@@ -141,7 +178,8 @@ pub(crate) async fn media(
     Query(query): Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = path::blob_in_path(&id).ok_or_else(|| Problem::not_found("That is not the address of a file."))?;
+    let id = path::blob_in_path(&id)
+        .ok_or_else(|| Problem::not_found("That is not the address of a file."))?;
     let etag = etag(&id);
     if is_known(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
@@ -149,14 +187,21 @@ pub(crate) async fn media(
     let manifest = query.ticked("manifest");
     let mut media = app.node.media(id, manifest).await?;
     let size = media.size();
-    let mut kind = query.get("type").and_then(inline).or_else(|| media.content_type().and_then(inline));
+    let mut kind = query
+        .get("type")
+        .and_then(inline)
+        .or_else(|| media.content_type().and_then(inline));
     if kind.is_none() && query.get("type").is_none() && method == Method::GET && !manifest {
         kind = peek(&mut media, size).await?;
     }
     let mut response = match wanted(&method, &headers, &etag, size) {
         Wanted::Unsatisfiable => {
             let total = format!("bytes */{size}");
-            (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, total)]).into_response()
+            (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                [(header::CONTENT_RANGE, total)],
+            )
+                .into_response()
         }
         Wanted::Whole => {
             let body = if method == Method::GET {
@@ -164,12 +209,23 @@ pub(crate) async fn media(
             } else {
                 Body::empty()
             };
-            (StatusCode::OK, [(header::CONTENT_LENGTH, size.to_string())], body).into_response()
+            (
+                StatusCode::OK,
+                [(header::CONTENT_LENGTH, size.to_string())],
+                body,
+            )
+                .into_response()
         }
         Wanted::Part { start, length } => {
-            media.seek(SeekFrom::Start(start)).await.map_err(|error| failed(&error))?;
+            media
+                .seek(SeekFrom::Start(start))
+                .await
+                .map_err(|error| failed(&error))?;
             let part = [
-                (header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", start + length - 1)),
+                (
+                    header::CONTENT_RANGE,
+                    format!("bytes {start}-{}/{size}", start + length - 1),
+                ),
                 (header::CONTENT_LENGTH, length.to_string()),
             ];
             let body = Body::from_stream(ReaderStream::with_capacity(media.take(length), CHUNK));
@@ -192,7 +248,9 @@ async fn peek(
     size: u64,
 ) -> Result<Option<&'static str>, Problem> {
     let mut start = [0u8; 16];
-    let length = usize::try_from(size).unwrap_or(start.len()).min(start.len());
+    let length = usize::try_from(size)
+        .unwrap_or(start.len())
+        .min(start.len());
     let read = async {
         if let Some(part) = start.get_mut(..length) {
             media.read_exact(part).await?;
@@ -208,15 +266,27 @@ fn dress(headers: &mut HeaderMap, etag: &str, kind: Option<&'static str>, name: 
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    set(header::CONTENT_TYPE, match kind {
-        Some("text/plain") => "text/plain; charset=utf-8",
-        Some("text/vtt") => "text/vtt; charset=utf-8",
-        Some(kind) => kind,
-        None => "application/octet-stream",
-    });
-    set(header::CACHE_CONTROL, "private, max-age=31536000, immutable");
-    set(header::CONTENT_SECURITY_POLICY, if kind.is_some() { POLICY } else { STRICT });
-    headers.insert(header::CONTENT_DISPOSITION, disposition(name, kind.is_none()));
+    set(
+        header::CONTENT_TYPE,
+        match kind {
+            Some("text/plain") => "text/plain; charset=utf-8",
+            Some("text/vtt") => "text/vtt; charset=utf-8",
+            Some(kind) => kind,
+            None => "application/octet-stream",
+        },
+    );
+    set(
+        header::CACHE_CONTROL,
+        "private, max-age=31536000, immutable",
+    );
+    set(
+        header::CONTENT_SECURITY_POLICY,
+        if kind.is_some() { POLICY } else { STRICT },
+    );
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        disposition(name, kind.is_none()),
+    );
     if let Ok(value) = HeaderValue::from_str(etag) {
         headers.insert(header::ETAG, value);
     }
@@ -229,7 +299,8 @@ pub(crate) async fn blob(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = path::blob_in_path(&id).ok_or_else(|| Problem::not_found("That is not the address of a picture."))?;
+    let id = path::blob_in_path(&id)
+        .ok_or_else(|| Problem::not_found("That is not the address of a picture."))?;
     let etag = etag(&id);
     if is_known(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
@@ -245,8 +316,14 @@ pub(crate) async fn blob(
     let found = response.headers_mut();
     dress(found, &etag, kind, None);
     if svg {
-        found.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
-        found.insert(header::CONTENT_DISPOSITION, disposition(Some("picture.svg"), true));
+        found.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("image/svg+xml"),
+        );
+        found.insert(
+            header::CONTENT_DISPOSITION,
+            disposition(Some("picture.svg"), true),
+        );
     }
     Ok(response)
 }
@@ -315,9 +392,12 @@ fn web_vtt(bytes: &[u8]) -> Option<String> {
 
 /// `GET` `/cover/FEED-HUE.svg`: the cover of a course without a picture.
 pub(crate) async fn cover(Path(name): Path<String>) -> Result<Response, Problem> {
-    let parts = name.strip_suffix(".svg").and_then(|name| name.rsplit_once('-'));
+    let parts = name
+        .strip_suffix(".svg")
+        .and_then(|name| name.rsplit_once('-'));
     let read = parts.and_then(|(id, hue)| Some((path::feed_in_path(id)?, hue.parse::<u8>().ok()?)));
-    let (id, hue) = read.ok_or_else(|| Problem::not_found(format!("There is no cover {}.", escape(&name))))?;
+    let (id, hue) =
+        read.ok_or_else(|| Problem::not_found(format!("There is no cover {}.", escape(&name))))?;
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
         (header::CACHE_CONTROL, "private, max-age=604800"),
@@ -332,7 +412,16 @@ mod tests {
 
     #[test]
     fn only_harmless_types_are_shown() {
-        for claim in ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "application/javascript", "", "video/mp4x", "application/pdf/x"] {
+        for claim in [
+            "text/html",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+            "application/javascript",
+            "",
+            "video/mp4x",
+            "application/pdf/x",
+        ] {
             assert_eq!(inline(claim), None, "{claim}");
         }
         assert_eq!(inline("Video/MP4; codecs=\"avc1\""), Some("video/mp4"));
@@ -354,17 +443,31 @@ mod tests {
     fn names_stay_inside_their_header() {
         let value = disposition(Some("../../a\r\nSet-Cookie: x=\"1\".pdf"), true);
         let text = value.to_str().unwrap();
-        assert!(text.starts_with("attachment; filename=\"aSet-Cookie x=1.pdf\"") || !text.contains('\n'), "{text}");
-        assert!(!text.contains("..") && text.matches('"').count() == 2, "{text}");
+        assert!(
+            text.starts_with("attachment; filename=\"aSet-Cookie x=1.pdf\"")
+                || !text.contains('\n'),
+            "{text}"
+        );
+        assert!(
+            !text.contains("..") && text.matches('"').count() == 2,
+            "{text}"
+        );
         let value = disposition(Some("Übung 1.pdf"), false);
-        assert_eq!(value.to_str().unwrap(), "inline; filename=\"_bung 1.pdf\"; filename*=UTF-8''%C3%9Cbung%201.pdf");
+        assert_eq!(
+            value.to_str().unwrap(),
+            "inline; filename=\"_bung 1.pdf\"; filename*=UTF-8''%C3%9Cbung%201.pdf"
+        );
         assert_eq!(disposition(Some(".."), false).to_str().unwrap(), "inline");
     }
 
     #[test]
     fn subrip_becomes_webvtt() {
-        let out = web_vtt(b"\xef\xbb\xbf1\r\n00:00:01,500 --> 00:00:02,000\r\nHi, you\r\n").unwrap();
-        assert!(out.starts_with("WEBVTT\n\n1\n00:00:01.500 --> 00:00:02.000\nHi, you\n"), "{out}");
+        let out =
+            web_vtt(b"\xef\xbb\xbf1\r\n00:00:01,500 --> 00:00:02,000\r\nHi, you\r\n").unwrap();
+        assert!(
+            out.starts_with("WEBVTT\n\n1\n00:00:01.500 --> 00:00:02.000\nHi, you\n"),
+            "{out}"
+        );
         assert_eq!(web_vtt(b"WEBVTT - x\n").as_deref(), Some("WEBVTT - x\n"));
         assert_eq!(web_vtt(b"<html>"), None);
     }
@@ -372,10 +475,16 @@ mod tests {
     #[test]
     fn a_known_file_is_not_sent_again() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"x\", W/\"y\""));
+        headers.insert(
+            header::IF_NONE_MATCH,
+            HeaderValue::from_static("\"x\", W/\"y\""),
+        );
         assert!(is_known(&headers, "\"y\"") && !is_known(&headers, "\"z\""));
         headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-1"));
-        let part = Wanted::Part { start: 0, length: 2 };
+        let part = Wanted::Part {
+            start: 0,
+            length: 2,
+        };
         assert_eq!(wanted(&Method::GET, &headers, "\"x\"", 9), part);
         assert_eq!(wanted(&Method::HEAD, &headers, "\"x\"", 9), Wanted::Whole);
         headers.insert(header::IF_RANGE, HeaderValue::from_static("\"x\""));

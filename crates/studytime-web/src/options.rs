@@ -37,7 +37,11 @@ impl Options {
         }
         if port == 80 {
             // Browsers leave the default port out.
-            let bare: Vec<_> = options.hosts.iter().map(|h| h.trim_end_matches(":80").to_owned()).collect();
+            let bare: Vec<_> = options
+                .hosts
+                .iter()
+                .map(|h| h.trim_end_matches(":80").to_owned())
+                .collect();
             options.hosts.extend(bare);
         }
         options

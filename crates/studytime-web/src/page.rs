@@ -135,26 +135,57 @@ impl IntoResponse for Problem {
 
 #[derive(Template)]
 #[template(path = "error.html")]
-struct ErrorPage<'a> {
+struct ErrorPage {
     shell: Shell,
     code: u16,
-    text: &'a str,
-    hint: Option<&'a str>,
+    text: String,
+    hint: Option<String>,
+}
+
+/// A message as a sentence of its own.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut chars = text.chars();
+    let mut out: String = chars
+        .next()
+        .map(|c| c.to_uppercase().chain(chars).collect())
+        .unwrap_or_default();
+    if out.ends_with(|c: char| c.is_alphanumeric() || c == ')') {
+        out.push('.');
+    }
+    out
 }
 
 /// A page that says what went wrong, why, and what to do.
-pub(crate) fn error_page(status: StatusCode, title: &str, text: &str, hint: Option<&str>) -> Response {
+pub(crate) fn error_page(
+    status: StatusCode,
+    title: &str,
+    text: &str,
+    hint: Option<&str>,
+) -> Response {
     let page = ErrorPage {
         shell: Shell {
             title: title.to_owned(),
             ..Shell::default()
         },
         code: status.as_u16(),
-        text,
-        hint,
+        text: sentence(text),
+        hint: hint.map(sentence),
     };
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(_) => (status, format!("{title}\n{text}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("could not connect"), "Could not connect.");
+        assert_eq!(sentence("Is it on?"), "Is it on?");
+        assert_eq!(sentence(""), "");
     }
 }

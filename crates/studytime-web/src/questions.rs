@@ -60,7 +60,9 @@ impl Asked {
                     .into_iter()
                     .filter_map(|i| Some((format!("{field}_{i}"), inline(items.get(i)?))))
                     .collect();
-                let places = (1..=items.len()).map(|n| (n.to_string(), n.to_string())).collect();
+                let places = (1..=items.len())
+                    .map(|n| (n.to_string(), n.to_string()))
+                    .collect();
                 Shape::Places(rows, places)
             }
             QuestionKind::Match { pairs, extra } => {
@@ -69,7 +71,11 @@ impl Asked {
                     .enumerate()
                     .map(|(i, pair)| (format!("{field}_{i}"), inline(&pair.left)))
                     .collect();
-                let right: Vec<&str> = pairs.iter().map(|p| p.right.as_str()).chain(extra.iter().map(String::as_str)).collect();
+                let right: Vec<&str> = pairs
+                    .iter()
+                    .map(|p| p.right.as_str())
+                    .chain(extra.iter().map(String::as_str))
+                    .collect();
                 let choices = shuffled(right.len(), test, index)
                     .into_iter()
                     .filter_map(|i| Some((i.to_string(), markup::summary(right.get(i)?, 200))))
@@ -100,7 +106,10 @@ fn numbered(options: &[String]) -> Vec<(String, String)> {
 fn inline(text: &str) -> String {
     let html = markup::render(text, Kind::Markdown).html;
     let trimmed = html.trim();
-    match trimmed.strip_prefix("<p>").and_then(|t| t.strip_suffix("</p>")) {
+    match trimmed
+        .strip_prefix("<p>")
+        .and_then(|t| t.strip_suffix("</p>"))
+    {
         Some(inner) if !inner.contains("<p>") => inner.to_owned(),
         _ => trimmed.to_owned(),
     }
@@ -121,7 +130,10 @@ fn shuffled(len: usize, test: &MessageId, question: usize) -> Vec<usize> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        order.swap(i, usize::try_from((state >> 33) % (i as u64 + 1)).unwrap_or(0));
+        order.swap(
+            i,
+            usize::try_from((state >> 33) % (i as u64 + 1)).unwrap_or(0),
+        );
     }
     if len > 1 && order.windows(2).all(|w| w[0] < w[1]) {
         order.rotate_left(1);
@@ -141,7 +153,9 @@ pub(crate) fn answers(questions: &[Question], form: &Fields) -> Vec<Option<Answe
 fn answer(kind: &QuestionKind, field: &str, form: &Fields) -> Option<Answer> {
     let typed = || Some(form.get(field)?.chars().take(MAX_TYPED).collect());
     Some(match kind {
-        QuestionKind::Single { .. } => Answer::Single { choice: form.read(field)? },
+        QuestionKind::Single { .. } => Answer::Single {
+            choice: form.read(field)?,
+        },
         QuestionKind::Multiple { .. } => {
             let mut choices: Vec<usize> = form.all(field).filter_map(|v| v.parse().ok()).collect();
             choices.sort_unstable();
@@ -187,16 +201,34 @@ pub(crate) fn solution(kind: &QuestionKind) -> String {
         format!("<{tag}>{items}</{tag}>")
     };
     match kind {
-        QuestionKind::Single { options, answer } => options.get(*answer).map(|o| inline(o)).unwrap_or_default(),
-        QuestionKind::Multiple { answers, .. } if answers.is_empty() => "None of them".to_owned(),
-        QuestionKind::Multiple { options, answers } => {
-            list("ul", answers.iter().filter_map(|i| options.get(*i)).map(|o| inline(o)).collect())
+        QuestionKind::Single { options, answer } => {
+            options.get(*answer).map(|o| inline(o)).unwrap_or_default()
         }
+        QuestionKind::Multiple { answers, .. } if answers.is_empty() => "None of them".to_owned(),
+        QuestionKind::Multiple { options, answers } => list(
+            "ul",
+            answers
+                .iter()
+                .filter_map(|i| options.get(*i))
+                .map(|o| inline(o))
+                .collect(),
+        ),
         QuestionKind::TrueFalse { answer: true } => "True".to_owned(),
         QuestionKind::TrueFalse { answer: false } => "False".to_owned(),
-        QuestionKind::Numeric { answer, tolerance, unit } => {
-            let unit = unit.as_deref().map(|u| format!(" {}", markup::escape(u))).unwrap_or_default();
-            if *tolerance == 0.0 { format!("{answer}{unit}") } else { format!("{answer} ± {tolerance}{unit}") }
+        QuestionKind::Numeric {
+            answer,
+            tolerance,
+            unit,
+        } => {
+            let unit = unit
+                .as_deref()
+                .map(|u| format!(" {}", markup::escape(u)))
+                .unwrap_or_default();
+            if *tolerance == 0.0 {
+                format!("{answer}{unit}")
+            } else {
+                format!("{answer} ± {tolerance}{unit}")
+            }
         }
         QuestionKind::Text { answers, .. } => {
             let texts: Vec<String> = answers.iter().take(5).map(|a| markup::escape(a)).collect();
@@ -205,7 +237,10 @@ pub(crate) fn solution(kind: &QuestionKind) -> String {
         QuestionKind::Order { items } => list("ol", items.iter().map(|i| inline(i)).collect()),
         QuestionKind::Match { pairs, .. } => list(
             "ul",
-            pairs.iter().map(|p| format!("{} → {}", inline(&p.left), inline(&p.right))).collect(),
+            pairs
+                .iter()
+                .map(|p| format!("{} → {}", inline(&p.left), inline(&p.right)))
+                .collect(),
         ),
         _ => String::new(),
     }
@@ -215,19 +250,36 @@ pub(crate) fn solution(kind: &QuestionKind) -> String {
 pub(crate) fn given(kind: &QuestionKind, answer: Option<&Answer>) -> Option<String> {
     let join = |texts: Vec<String>| texts.join(", ");
     Some(match (kind, answer?) {
-        (QuestionKind::Single { options, .. }, Answer::Single { choice }) => inline(options.get(*choice)?),
-        (QuestionKind::Multiple { options, .. }, Answer::Multiple { choices }) => {
-            join(choices.iter().filter_map(|i| options.get(*i)).map(|o| inline(o)).collect())
+        (QuestionKind::Single { options, .. }, Answer::Single { choice }) => {
+            inline(options.get(*choice)?)
         }
+        (QuestionKind::Multiple { options, .. }, Answer::Multiple { choices }) => join(
+            choices
+                .iter()
+                .filter_map(|i| options.get(*i))
+                .map(|o| inline(o))
+                .collect(),
+        ),
         (_, Answer::TrueFalse { value }) => if *value { "True" } else { "False" }.to_owned(),
         (_, Answer::Numeric { value } | Answer::Text { value }) => markup::escape(value),
-        (QuestionKind::Order { items }, Answer::Order { order }) => {
-            join(order.iter().filter_map(|i| items.get(*i)).map(|o| inline(o)).collect())
-        }
+        (QuestionKind::Order { items }, Answer::Order { order }) => join(
+            order
+                .iter()
+                .filter_map(|i| items.get(*i))
+                .map(|o| inline(o))
+                .collect(),
+        ),
         (QuestionKind::Match { pairs, extra }, Answer::Match { matches }) => {
-            let right = |i: usize| pairs.get(i).map(|p| &p.right).or_else(|| extra.get(i - pairs.len().min(i)));
+            let right = |i: usize| {
+                pairs
+                    .get(i)
+                    .map(|p| &p.right)
+                    .or_else(|| extra.get(i - pairs.len().min(i)))
+            };
             let chosen = pairs.iter().zip(matches).map(|(pair, chosen)| {
-                let chosen = chosen.and_then(right).map_or_else(|| "?".to_owned(), |r| inline(r));
+                let chosen = chosen
+                    .and_then(right)
+                    .map_or_else(|| "?".to_owned(), |r| inline(r));
                 format!("{} → {chosen}", inline(&pair.left))
             });
             join(chosen.collect())
@@ -243,15 +295,37 @@ mod tests {
 
     fn questions() -> Vec<Question> {
         let texts = |t: &[&str]| t.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        let pair = |l: &str, r: &str| Pair { left: l.to_owned(), right: r.to_owned() };
+        let pair = |l: &str, r: &str| Pair {
+            left: l.to_owned(),
+            right: r.to_owned(),
+        };
         [
-            QuestionKind::Single { options: texts(&["a", "b"]), answer: 1 },
-            QuestionKind::Multiple { options: texts(&["a", "b", "c"]), answers: vec![0, 2] },
+            QuestionKind::Single {
+                options: texts(&["a", "b"]),
+                answer: 1,
+            },
+            QuestionKind::Multiple {
+                options: texts(&["a", "b", "c"]),
+                answers: vec![0, 2],
+            },
             QuestionKind::TrueFalse { answer: false },
-            QuestionKind::Numeric { answer: 3.5, tolerance: 0.1, unit: Some("m".to_owned()) },
-            QuestionKind::Text { answers: texts(&["Paris"]), case_sensitive: false, ignore_accents: true },
-            QuestionKind::Order { items: texts(&["x", "y", "z"]) },
-            QuestionKind::Match { pairs: vec![pair("cat", "meow"), pair("dog", "woof")], extra: texts(&["moo"]) },
+            QuestionKind::Numeric {
+                answer: 3.5,
+                tolerance: 0.1,
+                unit: Some("m".to_owned()),
+            },
+            QuestionKind::Text {
+                answers: texts(&["Paris"]),
+                case_sensitive: false,
+                ignore_accents: true,
+            },
+            QuestionKind::Order {
+                items: texts(&["x", "y", "z"]),
+            },
+            QuestionKind::Match {
+                pairs: vec![pair("cat", "meow"), pair("dog", "woof")],
+                extra: texts(&["moo"]),
+            },
         ]
         .into_iter()
         .map(|kind| Question::new("Which *one*?", kind))
@@ -275,7 +349,11 @@ mod tests {
     #[test]
     fn empty_and_odd_forms_are_no_answers() {
         let questions = questions();
-        for form in ["", "q0=x&q1=&q3=&q4=+&q5_0=1&q6_0=", "q1=zz&q5_0=a&q5_1=b&q5_2=c"] {
+        for form in [
+            "",
+            "q0=x&q1=&q3=&q4=+&q5_0=1&q6_0=",
+            "q1=zz&q5_0=a&q5_1=b&q5_2=c",
+        ] {
             let answers = answers(&questions, &Fields::parse(form));
             assert_eq!(answers.len(), questions.len());
             for i in [1, 3, 4, 5, 6] {
@@ -290,7 +368,10 @@ mod tests {
         let questions = questions();
         let answers = answers(&questions, &form);
         assert_eq!(given(&questions[0].kind, answers[0].as_ref()), None);
-        assert_eq!(given(&questions[6].kind, answers[6].as_ref()).as_deref(), Some("cat → moo, dog → ?"));
+        assert_eq!(
+            given(&questions[6].kind, answers[6].as_ref()).as_deref(),
+            Some("cat → moo, dog → ?")
+        );
     }
 
     #[test]

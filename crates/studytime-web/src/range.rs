@@ -88,7 +88,10 @@ mod tests {
             (Some("bytes=999-"), part(999, 1)),
             (Some("bytes=1000-"), Wanted::Unsatisfiable),
             (Some("bytes=-0"), Wanted::Unsatisfiable),
-            (Some("bytes=99999999999999999999999-"), Wanted::Unsatisfiable),
+            (
+                Some("bytes=99999999999999999999999-"),
+                Wanted::Unsatisfiable,
+            ),
             (Some("bytes=1-99999999999999999999999"), part(1, 999)),
             (Some("bytes=5-4"), Wanted::Whole),
             (Some("bytes=0-1,5-6"), Wanted::Whole),

@@ -46,8 +46,14 @@ fn screens() -> Router<App> {
         .route("/course/{id}/lesson/{number}", get(pages::lesson))
         .route("/course/{id}/lesson/{number}/done", post(pages::done))
         .route("/course/{id}/lesson/{number}/note", post(pages::note))
-        .route("/course/{id}/lesson/{number}/bookmark", post(pages::bookmark))
-        .route("/course/{id}/lesson/{number}/test/{item}", post(pages::test))
+        .route(
+            "/course/{id}/lesson/{number}/bookmark",
+            post(pages::bookmark),
+        )
+        .route(
+            "/course/{id}/lesson/{number}/test/{item}",
+            post(pages::test),
+        )
         .route("/learning", get(pages::learning))
         .route("/downloads", get(pages::downloads))
         .route("/downloads/clean", post(pages::clean))

@@ -34,13 +34,21 @@ pub(crate) fn minutes(minutes: u64) -> String {
 /// A place in a video: `1:02:03` or `2:03`.
 pub(crate) fn clock(seconds: u64) -> String {
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
+    if h > 0 {
+        format!("{h}:{m:02}:{s:02}")
+    } else {
+        format!("{m}:{s:02}")
+    }
 }
 
 /// A count with its noun, in the plural where it needs one.
 pub(crate) fn count(n: impl TryInto<u64>, one: &str, many: &str) -> String {
     let n = n.try_into().unwrap_or(u64::MAX);
-    if n == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(n)) }
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {many}", thousands(n))
+    }
 }
 
 /// A number with thin spaces between thousands.
@@ -75,8 +83,18 @@ pub(crate) struct Moment {
 /// Milliseconds since 1970 as a date; `None` for 0, which means unknown.
 pub(crate) fn moment(ms: u64) -> Option<Moment> {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     // Beyond year 9999 a date no longer has the form that browsers read.
     if ms == 0 || ms > 253_402_300_799_999 {
@@ -85,7 +103,10 @@ pub(crate) fn moment(ms: u64) -> Option<Moment> {
     let seconds = ms / 1000;
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let name = usize::try_from(month - 1).ok().and_then(|m| MONTHS.get(m)).copied()?;
+    let name = usize::try_from(month - 1)
+        .ok()
+        .and_then(|m| MONTHS.get(m))
+        .copied()?;
     Some(Moment {
         iso: format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
         words: format!("{day} {name} {year}"),
@@ -103,25 +124,82 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 const LANGUAGES: &[(&str, &str)] = &[
-    ("am", "አማርኛ"), ("ar", "العربية"), ("bg", "Български"), ("bn", "বাংলা"), ("ca", "Català"),
-    ("cs", "Čeština"), ("da", "Dansk"), ("de", "Deutsch"), ("el", "Ελληνικά"), ("en", "English"),
-    ("eo", "Esperanto"), ("es", "Español"), ("et", "Eesti"), ("eu", "Euskara"), ("fa", "فارسی"),
-    ("fi", "Suomi"), ("fr", "Français"), ("ga", "Gaeilge"), ("gl", "Galego"), ("gu", "ગુજરાતી"),
-    ("ha", "Hausa"), ("he", "עברית"), ("hi", "हिन्दी"), ("hr", "Hrvatski"), ("hu", "Magyar"),
-    ("hy", "Հայերեն"), ("id", "Bahasa Indonesia"), ("is", "Íslenska"), ("it", "Italiano"),
-    ("ja", "日本語"), ("ka", "ქართული"), ("kk", "Қазақша"), ("km", "ខ្មែរ"), ("ko", "한국어"),
-    ("lt", "Lietuvių"), ("lv", "Latviešu"), ("mr", "मराठी"), ("ms", "Bahasa Melayu"),
-    ("my", "မြန်မာ"), ("nb", "Norsk bokmål"), ("ne", "नेपाली"), ("nl", "Nederlands"), ("no", "Norsk"),
-    ("pa", "ਪੰਜਾਬੀ"), ("pl", "Polski"), ("ps", "پښتو"), ("pt", "Português"), ("ro", "Română"),
-    ("ru", "Русский"), ("si", "සිංහල"), ("sk", "Slovenčina"), ("sl", "Slovenščina"),
-    ("so", "Soomaali"), ("sq", "Shqip"), ("sr", "Српски"), ("sv", "Svenska"), ("sw", "Kiswahili"),
-    ("ta", "தமிழ்"), ("te", "తెలుగు"), ("th", "ไทย"), ("tr", "Türkçe"), ("uk", "Українська"),
-    ("ur", "اردو"), ("uz", "Oʻzbekcha"), ("vi", "Tiếng Việt"), ("yo", "Yorùbá"), ("zh", "中文"),
+    ("am", "አማርኛ"),
+    ("ar", "العربية"),
+    ("bg", "Български"),
+    ("bn", "বাংলা"),
+    ("ca", "Català"),
+    ("cs", "Čeština"),
+    ("da", "Dansk"),
+    ("de", "Deutsch"),
+    ("el", "Ελληνικά"),
+    ("en", "English"),
+    ("eo", "Esperanto"),
+    ("es", "Español"),
+    ("et", "Eesti"),
+    ("eu", "Euskara"),
+    ("fa", "فارسی"),
+    ("fi", "Suomi"),
+    ("fr", "Français"),
+    ("ga", "Gaeilge"),
+    ("gl", "Galego"),
+    ("gu", "ગુજરાતી"),
+    ("ha", "Hausa"),
+    ("he", "עברית"),
+    ("hi", "हिन्दी"),
+    ("hr", "Hrvatski"),
+    ("hu", "Magyar"),
+    ("hy", "Հայերեն"),
+    ("id", "Bahasa Indonesia"),
+    ("is", "Íslenska"),
+    ("it", "Italiano"),
+    ("ja", "日本語"),
+    ("ka", "ქართული"),
+    ("kk", "Қазақша"),
+    ("km", "ខ្មែរ"),
+    ("ko", "한국어"),
+    ("lt", "Lietuvių"),
+    ("lv", "Latviešu"),
+    ("mr", "मराठी"),
+    ("ms", "Bahasa Melayu"),
+    ("my", "မြန်မာ"),
+    ("nb", "Norsk bokmål"),
+    ("ne", "नेपाली"),
+    ("nl", "Nederlands"),
+    ("no", "Norsk"),
+    ("pa", "ਪੰਜਾਬੀ"),
+    ("pl", "Polski"),
+    ("ps", "پښتو"),
+    ("pt", "Português"),
+    ("ro", "Română"),
+    ("ru", "Русский"),
+    ("si", "සිංහල"),
+    ("sk", "Slovenčina"),
+    ("sl", "Slovenščina"),
+    ("so", "Soomaali"),
+    ("sq", "Shqip"),
+    ("sr", "Српски"),
+    ("sv", "Svenska"),
+    ("sw", "Kiswahili"),
+    ("ta", "தமிழ்"),
+    ("te", "తెలుగు"),
+    ("th", "ไทย"),
+    ("tr", "Türkçe"),
+    ("uk", "Українська"),
+    ("ur", "اردو"),
+    ("uz", "Oʻzbekcha"),
+    ("vi", "Tiếng Việt"),
+    ("yo", "Yorùbá"),
+    ("zh", "中文"),
     ("zu", "isiZulu"),
 ];
 
@@ -197,7 +275,9 @@ pub(crate) fn licence(spdx: &str) -> String {
     match words.strip_prefix("CC ") {
         Some(rest) if rest.starts_with("BY") => {
             let (terms, version) = rest.rsplit_once(' ').unwrap_or((rest, ""));
-            format!("CC {} {version}", terms.replace(' ', "-")).trim_end().to_owned()
+            format!("CC {} {version}", terms.replace(' ', "-"))
+                .trim_end()
+                .to_owned()
         }
         _ => match spdx {
             "CC0-1.0" => "CC0 (public domain)".to_owned(),
@@ -221,7 +301,10 @@ mod tests {
         assert_eq!(minutes(130), "2 h 10 min");
         assert_eq!(clock(3723), "1:02:03");
         assert_eq!(count(1_u64, "course", "courses"), "1 course");
-        assert_eq!(count(12_345_u64, "course", "courses"), "12\u{202f}345 courses");
+        assert_eq!(
+            count(12_345_u64, "course", "courses"),
+            "12\u{202f}345 courses"
+        );
     }
 
     #[test]

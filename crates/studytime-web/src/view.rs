@@ -62,11 +62,17 @@ impl Tile {
             level: card.level.map(level),
             duration: card.duration_minutes.map(text::minutes),
             language: card.language.as_deref().map(text::language),
-            lessons: (card.lessons > 0).then(|| text::count(card.lessons as u64, "lesson", "lessons")),
+            lessons: (card.lessons > 0)
+                .then(|| text::count(card.lessons as u64, "lesson", "lessons")),
             size: (card.bytes_total > 0).then(|| text::size(card.bytes_total)),
             on_device: card.on_device && card.lessons > 0,
-            learners: (card.learners > 0).then(|| text::count(card.learners, "learner", "learners")),
-            percent: if card.started { Some(card.percent.unwrap_or(0)) } else { None },
+            learners: (card.learners > 0)
+                .then(|| text::count(card.learners, "learner", "learners")),
+            percent: if card.started {
+                Some(card.percent.unwrap_or(0))
+            } else {
+                None
+            },
             deprecated: card.deprecated,
         }
     }
@@ -100,7 +106,11 @@ pub(crate) fn named(name: &str) -> String {
 
 /// A lesson's name, or its number while it has none.
 pub(crate) fn lesson_name(name: &str, number: u64) -> String {
-    if name.trim().is_empty() { format!("Lesson {number}") } else { name.to_owned() }
+    if name.trim().is_empty() {
+        format!("Lesson {number}")
+    } else {
+        name.to_owned()
+    }
 }
 
 /// A category with its subjects, as the home page shows it.

@@ -15,12 +15,69 @@ pub(super) const ID_PREFIX: &str = "l-";
 pub(super) const REMOTE: &str = "x-elsewhere:";
 
 const TAGS: &[&str] = &[
-    "a", "abbr", "b", "bdi", "bdo", "blockquote", "br", "caption", "cite", "code", "col",
-    "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure",
-    "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p",
-    "pre", "q", "rp", "rt", "ruby", "s", "samp", "section", "small", "span", "strong", "sub",
-    "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul",
-    "var", "wbr",
+    "a",
+    "abbr",
+    "b",
+    "bdi",
+    "bdo",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "section",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "u",
+    "ul",
+    "var",
+    "wbr",
 ];
 
 /// Elements that go with everything in them; of other unknown ones the content stays.
@@ -39,6 +96,7 @@ const CLASSES: &[&str] = &[
     "markdown-alert-important",
     "markdown-alert-warning",
     "markdown-alert-caution",
+    "task",
     "center",
     "right",
 ];
@@ -92,7 +150,9 @@ fn attribute<'u>(tag: &str, name: &str, value: &'u str) -> Option<Cow<'u, str>> 
     match (tag, name) {
         ("a", "href") => link(value),
         ("img", "src") => Some(picture(value)),
-        ("blockquote", "cite") => value.starts_with("https://").then_some(Cow::Borrowed(value)),
+        ("blockquote", "cite") => value
+            .starts_with("https://")
+            .then_some(Cow::Borrowed(value)),
         (_, "class") => classes(value),
         (_, "id" | "headers") => {
             let fits = value.len() <= 200 && !value.contains(char::is_whitespace);
@@ -169,7 +229,10 @@ pub(super) fn nesting(html: &str) -> usize {
     let bytes = html.as_bytes();
     let mut open: HashMap<String, usize> = HashMap::new();
     let (mut depth, mut deepest, mut at) = (0usize, 0usize, 0usize);
-    while let Some(found) = bytes.get(at..).and_then(|b| b.iter().position(|b| *b == b'<')) {
+    while let Some(found) = bytes
+        .get(at..)
+        .and_then(|b| b.iter().position(|b| *b == b'<'))
+    {
         at += found + 1;
         let closing = bytes.get(at) == Some(&b'/');
         let start = at + usize::from(closing);
@@ -204,8 +267,11 @@ const MAX_NAME: usize = 32;
 /// them (`a<b`) does not count as elements. What is not closed stays: the
 /// allow-list deals with it.
 pub(super) fn without_scripts(html: &str) -> Cow<'_, str> {
-    const REGIONS: [(&str, &str); 3] =
-        [("<script", "</script"), ("<style", "</style"), ("<!--", "-->")];
+    const REGIONS: [(&str, &str); 3] = [
+        ("<script", "</script"),
+        ("<style", "</style"),
+        ("<!--", "-->"),
+    ];
     let lower = html.to_ascii_lowercase();
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);

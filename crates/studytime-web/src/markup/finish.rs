@@ -115,10 +115,7 @@ impl Finisher<'_> {
                 self.out.push_str(tag);
                 if self.in_pre > 0 {
                     let class = attribute(tag, "class").unwrap_or_default();
-                    return class
-                        .split(' ')
-                        .find_map(language_of)
-                        .map(str::to_owned);
+                    return class.split(' ').find_map(language_of).map(str::to_owned);
                 }
             }
             ("code", true) => {
@@ -133,7 +130,11 @@ impl Finisher<'_> {
     fn open_heading(&mut self, tag: &str, name: &str) {
         self.close_heading();
         let level = name.as_bytes()[1] - b'0';
-        let level = if self.demote { (level + 1).min(6) } else { level.max(2) };
+        let level = if self.demote {
+            (level + 1).min(6)
+        } else {
+            level.max(2)
+        };
         self.heading = Some(OpenHeading {
             level,
             id: attribute(tag, "id").map(|id| unescape(id).into_owned()),
@@ -156,7 +157,8 @@ impl Finisher<'_> {
         let level = heading.level;
         self.out.push_str(&format!("<h{level} id=\""));
         escape_into(&id, &mut self.out);
-        self.out.push_str(&format!("\"{}>{content}</h{level}>", heading.attributes));
+        self.out
+            .push_str(&format!("\"{}>{content}</h{level}>", heading.attributes));
         if level <= 3 && !text.is_empty() && self.toc.len() < MAX_TOC {
             self.toc.push(Heading { level, id, text });
         }
@@ -178,7 +180,8 @@ impl Finisher<'_> {
         let alt = attribute(tag, "alt").unwrap_or_default();
         let Some(remote) = source.strip_prefix(REMOTE) else {
             if !source.is_empty() {
-                self.out.push_str(tag.trim_end_matches('>').trim_end_matches('/'));
+                self.out
+                    .push_str(tag.trim_end_matches('>').trim_end_matches('/'));
                 if attribute(tag, "alt").is_none() {
                     self.out.push_str(" alt=\"\"");
                 }
@@ -190,11 +193,14 @@ impl Finisher<'_> {
         let what = if alt.is_empty() { "Picture" } else { alt };
         let linkable = remote.starts_with("https://") || remote.starts_with("http://");
         if linkable {
-            self.out.push_str("<a rel=\"noopener noreferrer nofollow\" href=\"");
+            self.out
+                .push_str("<a rel=\"noopener noreferrer nofollow\" href=\"");
             escape_into(remote, &mut self.out);
-            self.out.push_str(&format!("\">{what}</a> (on another site, not loaded)"));
+            self.out
+                .push_str(&format!("\">{what}</a> (on another site, not loaded)"));
         } else {
-            self.out.push_str(&format!("{what} (not part of this course)"));
+            self.out
+                .push_str(&format!("{what} (not part of this course)"));
         }
         self.out.push_str("</span>");
     }
@@ -223,8 +229,11 @@ impl Finisher<'_> {
 
     /// As saved pages write them: `\( … \)`, `\[ … \]`, `$$ … $$`.
     fn text_with_math(&mut self, text: &str) {
-        const PAIRS: [(&str, &str, bool); 3] =
-            [("\\(", "\\)", false), ("\\[", "\\]", true), ("$$", "$$", true)];
+        const PAIRS: [(&str, &str, bool); 3] = [
+            ("\\(", "\\)", false),
+            ("\\[", "\\]", true),
+            ("$$", "$$", true),
+        ];
         let mut rest = text;
         while self.found < MAX_FORMULAS {
             let first = PAIRS
@@ -239,7 +248,8 @@ impl Finisher<'_> {
             };
             let inside = &rest[at + open.len()..at + open.len() + end];
             self.out.push_str(&rest[..at]);
-            self.out.push_str(&math::to_mathml(&unescape(inside), *block));
+            self.out
+                .push_str(&math::to_mathml(&unescape(inside), *block));
             self.found += 1;
             rest = &rest[at + open.len() + end + close.len()..];
         }
@@ -317,7 +327,10 @@ fn words(html: &str) -> String {
         };
     }
     out.push_str(rest);
-    let joined = unescape(&out).split_whitespace().collect::<Vec<_>>().join(" ");
+    let joined = unescape(&out)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     joined.chars().take(120).collect()
 }
 
@@ -332,5 +345,9 @@ fn slug(text: &str) -> String {
         }
     }
     let out = out.trim_end_matches('-');
-    if out.is_empty() { "part".to_owned() } else { out.to_owned() }
+    if out.is_empty() {
+        "part".to_owned()
+    } else {
+        out.to_owned()
+    }
 }

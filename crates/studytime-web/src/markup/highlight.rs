@@ -28,7 +28,10 @@ const LANGUAGES: &[Language] = &[
         keywords: "as async await break const continue crate dyn else enum extern false fn for if impl in let loop match mod move mut pub ref return self Self static struct super trait true type union unsafe use where while Some None Ok Err Box String Vec Option Result u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char str",
     },
     Language {
-        names: &["c", "h", "cpp", "c++", "cc", "hpp", "java", "cs", "csharp", "c#", "kotlin", "kt", "swift", "go", "dart", "scala", "php", "objc", "arduino", "zig", "d"],
+        names: &[
+            "c", "h", "cpp", "c++", "cc", "hpp", "java", "cs", "csharp", "c#", "kotlin", "kt",
+            "swift", "go", "dart", "scala", "php", "objc", "arduino", "zig", "d",
+        ],
         line_comments: &["//"],
         block_comment: Some(("/*", "*/")),
         quotes: &['"', '\'', '`'],
@@ -36,7 +39,16 @@ const LANGUAGES: &[Language] = &[
         keywords: C_LIKE,
     },
     Language {
-        names: &["js", "javascript", "jsx", "mjs", "ts", "typescript", "tsx", "node"],
+        names: &[
+            "js",
+            "javascript",
+            "jsx",
+            "mjs",
+            "ts",
+            "typescript",
+            "tsx",
+            "node",
+        ],
         line_comments: &["//"],
         block_comment: Some(("/*", "*/")),
         quotes: &['"', '\'', '`'],
@@ -52,7 +64,9 @@ const LANGUAGES: &[Language] = &[
         keywords: "False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda match case nonlocal not or pass raise return self try while with yield print range len int float str list dict set tuple bool",
     },
     Language {
-        names: &["ruby", "rb", "perl", "pl", "r", "julia", "jl", "elixir", "ex", "nim", "crystal"],
+        names: &[
+            "ruby", "rb", "perl", "pl", "r", "julia", "jl", "elixir", "ex", "nim", "crystal",
+        ],
         line_comments: &["#"],
         block_comment: None,
         quotes: &['"', '\''],
@@ -60,7 +74,21 @@ const LANGUAGES: &[Language] = &[
         keywords: "BEGIN END alias and begin break case class def defined do else elsif elseif end ensure false for function if in module my next nil not or our redo require rescue retry return self sub super then true undef unless until use using when while yield let struct mutable import export const global local TRUE FALSE NULL library fn defmodule defp",
     },
     Language {
-        names: &["sh", "bash", "shell", "zsh", "fish", "console", "shell-session", "dockerfile", "docker", "make", "makefile", "powershell", "ps1"],
+        names: &[
+            "sh",
+            "bash",
+            "shell",
+            "zsh",
+            "fish",
+            "console",
+            "shell-session",
+            "dockerfile",
+            "docker",
+            "make",
+            "makefile",
+            "powershell",
+            "ps1",
+        ],
         line_comments: &["#"],
         block_comment: None,
         quotes: &['"', '\''],
@@ -68,7 +96,17 @@ const LANGUAGES: &[Language] = &[
         keywords: "if then else elif fi case esac for while until do done in function return exit export local set unset source alias cd echo sudo apt apt-get cargo git npm pip docker FROM RUN CMD COPY ADD ENV EXPOSE WORKDIR ENTRYPOINT USER ARG",
     },
     Language {
-        names: &["toml", "yaml", "yml", "ini", "conf", "properties", "json", "json5", "jsonc"],
+        names: &[
+            "toml",
+            "yaml",
+            "yml",
+            "ini",
+            "conf",
+            "properties",
+            "json",
+            "json5",
+            "jsonc",
+        ],
         line_comments: &["#", "//"],
         block_comment: None,
         quotes: &['"', '\''],
@@ -84,7 +122,9 @@ const LANGUAGES: &[Language] = &[
         keywords: "ADD ALL ALTER AND AS ASC BEGIN BETWEEN BY CASE CHECK COLUMN COMMIT CONSTRAINT CREATE CROSS DEFAULT DELETE DESC DISTINCT DROP ELSE END EXISTS FOREIGN FROM FULL GROUP HAVING IF IN INDEX INNER INSERT INTEGER INTO IS JOIN KEY LEFT LIKE LIMIT NOT NULL OFFSET ON OR ORDER OUTER PRIMARY REFERENCES RIGHT ROLLBACK SELECT SET TABLE TEXT THEN UNION UNIQUE UPDATE VALUES VARCHAR VIEW WHEN WHERE WITH",
     },
     Language {
-        names: &["haskell", "hs", "lua", "ada", "elm", "ocaml", "ml", "fsharp"],
+        names: &[
+            "haskell", "hs", "lua", "ada", "elm", "ocaml", "ml", "fsharp",
+        ],
         line_comments: &["--"],
         block_comment: Some(("{-", "-}")),
         quotes: &['"'],
@@ -100,7 +140,9 @@ const LANGUAGES: &[Language] = &[
         keywords: "import media supports keyframes important inherit initial unset none auto",
     },
     Language {
-        names: &["lisp", "clojure", "clj", "scheme", "racket", "elisp", "asm", "nasm"],
+        names: &[
+            "lisp", "clojure", "clj", "scheme", "racket", "elisp", "asm", "nasm",
+        ],
         line_comments: &[";"],
         block_comment: None,
         quotes: &['"'],
@@ -126,8 +168,17 @@ pub(super) fn highlight(code: &str, language: &str) -> Option<String> {
     if matches!(name.as_str(), "html" | "xml" | "svg" | "vue" | "xhtml") {
         return Some(markup(code));
     }
-    let language = LANGUAGES.iter().find(|l| l.names.contains(&name.as_str()))?;
-    Some(lex(code, language, matches!(name.as_str(), "sql" | "postgresql" | "mysql" | "sqlite" | "plsql")))
+    let language = LANGUAGES
+        .iter()
+        .find(|l| l.names.contains(&name.as_str()))?;
+    Some(lex(
+        code,
+        language,
+        matches!(
+            name.as_str(),
+            "sql" | "postgresql" | "mysql" | "sqlite" | "plsql"
+        ),
+    ))
 }
 
 fn span(class: &str, text: &str, out: &mut String) {
@@ -158,14 +209,23 @@ fn lex(code: &str, language: &Language, any_case: bool) -> String {
 
 /// The class and length of the token that `rest` begins with; `c` is its first
 /// character, `before` the one in front of it.
-fn token(rest: &str, c: char, before: char, language: &Language, any_case: bool) -> (&'static str, usize) {
+fn token(
+    rest: &str,
+    c: char,
+    before: char,
+    language: &Language,
+    any_case: bool,
+) -> (&'static str, usize) {
     let while_in = |inside: fn(char) -> bool| rest.find(|c| !inside(c)).unwrap_or(rest.len());
     if let Some(len) = comment(rest, before, language) {
         ("hl-c", len)
     } else if language.quotes.contains(&c) {
         ("hl-s", string(rest, c, language.long))
     } else if c.is_ascii_digit() && !before.is_alphanumeric() && before != '_' {
-        ("hl-n", while_in(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_'))
+        (
+            "hl-n",
+            while_in(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_'),
+        )
     } else if c.is_alphabetic() || c == '_' {
         let len = while_in(|c| c.is_alphanumeric() || c == '_');
         let (word, after) = rest.split_at(len);
@@ -252,7 +312,11 @@ mod tests {
             .split('<')
             .map(|part| part.split_once('>').map_or(part, |(_, t)| t))
             .collect();
-        let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+        let text = text
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&amp;", "&");
         assert_eq!(text, code);
     }
 

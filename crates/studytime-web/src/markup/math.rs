@@ -31,32 +31,95 @@ pub(super) fn to_mathml(source: &str, block: bool) -> String {
 
 fn convert(source: &str, block: bool) -> Option<String> {
     let nesting = |c: char| matches!(c, '\\' | '{' | '[' | '(' | '^' | '_' | '\'');
-    let fits = source.len() <= MAX_FORMULA && source.chars().filter(|c| nesting(*c)).count() <= MAX_TOKENS;
+    let fits =
+        source.len() <= MAX_FORMULA && source.chars().filter(|c| nesting(*c)).count() <= MAX_TOKENS;
     if !fits || source.is_empty() {
         return None;
     }
     let converter = CONVERTER.as_ref()?;
-    let display = if block { MathDisplay::Block } else { MathDisplay::Inline };
+    let display = if block {
+        MathDisplay::Block
+    } else {
+        MathDisplay::Inline
+    };
     // The input is a stranger's; a panic in the converter must cost one formula only.
-    let converted = std::panic::catch_unwind(|| converter.convert_with_local_state(source, display));
+    let converted =
+        std::panic::catch_unwind(|| converter.convert_with_local_state(source, display));
     let mathml = converted.ok()?.ok()?.mathml;
     (mathml.len() <= MAX_OUTPUT && is_inert(&mathml)).then_some(mathml)
 }
 
 /// Elements a formula may be made of.
 const ELEMENTS: &[&str] = &[
-    "math", "mi", "mn", "mo", "mtext", "mspace", "mrow", "mfrac", "msqrt", "mroot", "msub", "msup",
-    "msubsup", "munder", "mover", "munderover", "mmultiscripts", "mprescripts", "mtable", "mtr",
-    "mtd", "mpadded", "mphantom", "mstyle", "menclose", "merror",
+    "math",
+    "mi",
+    "mn",
+    "mo",
+    "mtext",
+    "mspace",
+    "mrow",
+    "mfrac",
+    "msqrt",
+    "mroot",
+    "msub",
+    "msup",
+    "msubsup",
+    "munder",
+    "mover",
+    "munderover",
+    "mmultiscripts",
+    "mprescripts",
+    "mtable",
+    "mtr",
+    "mtd",
+    "mpadded",
+    "mphantom",
+    "mstyle",
+    "menclose",
+    "merror",
 ];
 
 /// Attributes whose values cannot load, link or run anything.
 const ATTRIBUTES: &[&str] = &[
-    "display", "mathvariant", "stretchy", "symmetric", "largeop", "movablelimits", "form", "fence",
-    "separator", "lspace", "rspace", "minsize", "maxsize", "accent", "accentunder", "linethickness",
-    "width", "height", "depth", "voffset", "displaystyle", "scriptlevel", "class", "columnalign",
-    "columnspacing", "rowspacing", "columnspan", "rowspan", "columnlines", "rowlines", "frame",
-    "notation", "mathcolor", "mathbackground", "mathsize", "style", "dir", "intent", "arg",
+    "display",
+    "mathvariant",
+    "stretchy",
+    "symmetric",
+    "largeop",
+    "movablelimits",
+    "form",
+    "fence",
+    "separator",
+    "lspace",
+    "rspace",
+    "minsize",
+    "maxsize",
+    "accent",
+    "accentunder",
+    "linethickness",
+    "width",
+    "height",
+    "depth",
+    "voffset",
+    "displaystyle",
+    "scriptlevel",
+    "class",
+    "columnalign",
+    "columnspacing",
+    "rowspacing",
+    "columnspan",
+    "rowspan",
+    "columnlines",
+    "rowlines",
+    "frame",
+    "notation",
+    "mathcolor",
+    "mathbackground",
+    "mathsize",
+    "style",
+    "dir",
+    "intent",
+    "arg",
 ];
 
 /// Whether a text is nothing but the elements and attributes above: the
@@ -89,7 +152,11 @@ fn attributes_inert(mut rest: &str) -> bool {
             return rest.split(' ').all(|name| ATTRIBUTES.contains(&name));
         };
         let (bare, name) = name.rsplit_once(' ').unwrap_or(("", name));
-        if !ATTRIBUTES.contains(&name) || !bare.split(' ').all(|b| b.is_empty() || ATTRIBUTES.contains(&b)) {
+        if !ATTRIBUTES.contains(&name)
+            || !bare
+                .split(' ')
+                .all(|b| b.is_empty() || ATTRIBUTES.contains(&b))
+        {
             return false;
         }
         let Some((_, after)) = after.split_once('"') else {
@@ -133,7 +200,10 @@ mod tests {
                 let html = to_mathml(source, block);
                 assert!(!html.contains("<script"), "{html}");
                 assert!(!html.contains("<img"), "{html}");
-                assert!(!html.contains(" href=\"") && !html.contains(" onload=\""), "{html}");
+                assert!(
+                    !html.contains(" href=\"") && !html.contains(" onload=\""),
+                    "{html}"
+                );
             }
         }
     }
@@ -141,8 +211,18 @@ mod tests {
     #[test]
     fn deep_formulas_fit_a_small_stack() {
         let run = || {
-            for unit in [r"\sqrt", r"{", r"\frac1", r"\left(", r"x^", r"\begin{matrix}", r"\text{$", r"\hat"] {
-                let mut source = unit.repeat(MAX_TOKENS / unit.matches(['\\', '{', '(', '^']).count().max(1));
+            for unit in [
+                r"\sqrt",
+                r"{",
+                r"\frac1",
+                r"\left(",
+                r"x^",
+                r"\begin{matrix}",
+                r"\text{$",
+                r"\hat",
+            ] {
+                let mut source =
+                    unit.repeat(MAX_TOKENS / unit.matches(['\\', '{', '(', '^']).count().max(1));
                 source.truncate(MAX_FORMULA);
                 to_mathml(&source, true);
                 source.push('x');

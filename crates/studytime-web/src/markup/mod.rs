@@ -197,11 +197,12 @@ fn markdown(text: &str) -> (String, Vec<String>) {
                 formulas.push(math::to_mathml(&source, true));
                 Event::Text(finish::mark(formulas.len() - 1).into())
             }
-            Event::TaskListMarker(done) => Event::Text(CowStr::Borrowed(if done {
-                "☑ "
-            } else {
-                "☐ "
-            })),
+            Event::TaskListMarker(true) => {
+                Event::InlineHtml(CowStr::Borrowed("<span class=\"task\">☑</span> "))
+            }
+            Event::TaskListMarker(false) => {
+                Event::InlineHtml(CowStr::Borrowed("<span class=\"task\">☐</span> "))
+            }
             // The renderer would write alignment as a style, which the page forbids.
             Event::Start(Tag::Table(columns)) => {
                 alignments = columns.clone();

@@ -62,11 +62,18 @@ impl Row {
 }
 
 /// The syllabus, a section for each run of lessons under one heading.
-pub(crate) fn sections(course: &FeedId, lessons: &[LessonSummary], current: Option<u64>) -> Vec<Section> {
+pub(crate) fn sections(
+    course: &FeedId,
+    lessons: &[LessonSummary],
+    current: Option<u64>,
+) -> Vec<Section> {
     let mut out: Vec<Section> = Vec::new();
     for lesson in lessons {
         let row = Row::new(course, lesson, current);
-        match out.last_mut().filter(|section| section.name == lesson.section) {
+        match out
+            .last_mut()
+            .filter(|section| section.name == lesson.section)
+        {
             Some(section) => section.lessons.push(row),
             None => out.push(Section {
                 name: lesson.section.clone(),
@@ -166,15 +173,14 @@ pub(crate) async fn show(
     Query(query): Query,
 ) -> Result<Response, Problem> {
     let id = course_id(&id)?;
-    let (reply, learner) = tokio::try_join!(
-        app.node.call(CourseShow { id }),
-        app.node.call(Learner {}),
-    )?;
+    let (reply, learner) =
+        tokio::try_join!(app.node.call(CourseShow { id }), app.node.call(Learner {}),)?;
     let bookmarked = learner
         .bookmarks
         .iter()
         .any(|b| b.course.feed_id == id && b.lesson.is_none() && b.item.is_none());
-    let shell = Shell::new(&app, "courses", view::named(&reply.detail.record.name)).notice(query.get("done"));
+    let shell = Shell::new(&app, "courses", view::named(&reply.detail.record.name))
+        .notice(query.get("done"));
     html(&page(shell, reply, bookmarked))
 }
 
@@ -182,7 +188,10 @@ fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
     let detail = reply.detail;
     let id = detail.record.feed_id;
     let hue = text::hue(&detail.category);
-    let about = detail.about.as_deref().or(detail.record.description.as_deref());
+    let about = detail
+        .about
+        .as_deref()
+        .or(detail.record.description.as_deref());
     let about = markup::render(about.unwrap_or_default(), Kind::Markdown);
     let sections = sections(&id, &detail.lessons, None);
     let go_on = go_on(&detail);
@@ -218,7 +227,10 @@ fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
             .iter()
             .take(32)
             .map(|p| match FeedId::parse_lenient(p) {
-                Ok(feed) => (format!("The course {}", feed.short()), Some(path::course_path(&feed))),
+                Ok(feed) => (
+                    format!("The course {}", feed.short()),
+                    Some(path::course_path(&feed)),
+                ),
                 Err(_) => (p.clone(), None),
             })
             .collect(),
@@ -252,7 +264,8 @@ fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
         done: progress.lessons_done,
         total: progress.lessons_total,
         go_on,
-        learners: (detail.learners > 0).then(|| text::count(detail.learners, "learner near you", "learners near you")),
+        learners: (detail.learners > 0)
+            .then(|| text::count(detail.learners, "learner near you", "learners near you")),
         updated: text::moment(detail.updated),
         category: detail.category,
         subject: detail.subject,
@@ -271,7 +284,11 @@ fn go_on(detail: &CourseDetail) -> Option<(String, String, Option<String>)> {
             (at.position_seconds > 0).then(|| text::clock(at.position_seconds)),
         ));
     }
-    let first = detail.lessons.iter().find(|l| !l.done).or(detail.lessons.first())?;
+    let first = detail
+        .lessons
+        .iter()
+        .find(|l| !l.done)
+        .or(detail.lessons.first())?;
     Some((
         path::lesson_path(id, first.lesson_number),
         view::lesson_name(&first.name, first.lesson_number),
@@ -287,13 +304,30 @@ fn facts(detail: &CourseDetail) -> Vec<Fact> {
             facts.push(Fact { icon, label, value });
         }
     };
-    fact("level", "Level", record.level.map(|l| view::level(l).to_owned()));
-    fact("clock", "Takes about", record.duration_minutes.map(text::minutes));
-    fact("language", "Language", record.language.as_deref().map(text::language));
+    fact(
+        "level",
+        "Level",
+        record.level.map(|l| view::level(l).to_owned()),
+    );
+    fact(
+        "clock",
+        "Takes about",
+        record.duration_minutes.map(text::minutes),
+    );
+    fact(
+        "language",
+        "Language",
+        record.language.as_deref().map(text::language),
+    );
     fact(
         "licence",
         "Licence",
-        Some(record.license.as_deref().map_or_else(|| "Not stated".to_owned(), text::licence)),
+        Some(
+            record
+                .license
+                .as_deref()
+                .map_or_else(|| "Not stated".to_owned(), text::licence),
+        ),
     );
     facts
 }
@@ -342,7 +376,10 @@ pub(crate) async fn start(
     Ok(done_at(&path::course_path(&id), "started"))
 }
 
-pub(crate) async fn leave(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn leave(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id = course_id(&id)?;
     app.node.call(CourseLeave { id }).await?;
     Ok(done_at(&path::course_path(&id), "left"))
@@ -356,7 +393,10 @@ pub(crate) async fn pin(
     let id = course_id(&id)?;
     let pinned = form.ticked("set");
     app.node.call(CoursePin { id, pinned }).await?;
-    Ok(done_at(&back(&form, &id), if pinned { "pinned" } else { "unpinned" }))
+    Ok(done_at(
+        &back(&form, &id),
+        if pinned { "pinned" } else { "unpinned" },
+    ))
 }
 
 pub(crate) async fn pause(
@@ -367,7 +407,10 @@ pub(crate) async fn pause(
     let id = course_id(&id)?;
     let paused = form.ticked("set");
     app.node.call(CoursePause { id, paused }).await?;
-    Ok(done_at(&back(&form, &id), if paused { "paused" } else { "resumed" }))
+    Ok(done_at(
+        &back(&form, &id),
+        if paused { "paused" } else { "resumed" },
+    ))
 }
 
 pub(crate) async fn bookmark(
@@ -377,8 +420,17 @@ pub(crate) async fn bookmark(
 ) -> Result<Response, Problem> {
     let id = course_id(&id)?;
     let set = form.ticked("set");
-    app.node.call(Bookmark { id, number: None, set }).await?;
-    Ok(done_at(&path::course_path(&id), if set { "bookmark" } else { "unbookmark" }))
+    app.node
+        .call(Bookmark {
+            id,
+            number: None,
+            set,
+        })
+        .await?;
+    Ok(done_at(
+        &path::course_path(&id),
+        if set { "bookmark" } else { "unbookmark" },
+    ))
 }
 
 /// The page a button was on: the downloads, or the course.

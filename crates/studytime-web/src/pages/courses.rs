@@ -41,7 +41,11 @@ pub(crate) struct Params {
 
 impl Params {
     pub(crate) fn read(fields: &Fields) -> Self {
-        let text = |name: &str| fields.get(name).map(|v| v.chars().take(MAX_TEXT).collect::<String>());
+        let text = |name: &str| {
+            fields
+                .get(name)
+                .map(|v| v.chars().take(MAX_TEXT).collect::<String>())
+        };
         Self {
             q: text("q").unwrap_or_default(),
             category: text("category"),
@@ -83,7 +87,11 @@ impl Params {
 
     /// The address of these courses.
     pub(crate) fn href(&self) -> String {
-        let list = self.list.as_ref().map(path::feed_segment).unwrap_or_default();
+        let list = self
+            .list
+            .as_ref()
+            .map(path::feed_segment)
+            .unwrap_or_default();
         let page = self.page.to_string();
         let flag = |on: bool| if on { "1" } else { "" };
         let all = [
@@ -92,7 +100,10 @@ impl Params {
             ("subject", self.subject.as_deref().unwrap_or_default()),
             ("language", self.language.as_deref().unwrap_or_default()),
             ("level", self.level.map(Level::as_str).unwrap_or_default()),
-            ("duration", self.duration.map(DurationBand::as_str).unwrap_or_default()),
+            (
+                "duration",
+                self.duration.map(DurationBand::as_str).unwrap_or_default(),
+            ),
             ("license", self.license.as_deref().unwrap_or_default()),
             ("provider", self.provider.as_deref().unwrap_or_default()),
             ("list", list.as_str()),
@@ -102,7 +113,10 @@ impl Params {
             ("sort", self.sort.map(sort_word).unwrap_or_default()),
             ("page", if self.page > 1 { page.as_str() } else { "" }),
         ];
-        let set: Vec<_> = all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let set: Vec<_> = all
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         view::query_path("/courses", &set)
     }
 
@@ -115,14 +129,22 @@ impl Params {
     }
 
     fn on_page(&self, page: usize) -> String {
-        Self { page, ..self.clone() }.href()
+        Self {
+            page,
+            ..self.clone()
+        }
+        .href()
     }
 }
 
 fn band(word: &str) -> Option<DurationBand> {
-    [DurationBand::Short, DurationBand::Medium, DurationBand::Long]
-        .into_iter()
-        .find(|b| b.as_str() == word)
+    [
+        DurationBand::Short,
+        DurationBand::Medium,
+        DurationBand::Long,
+    ]
+    .into_iter()
+    .find(|b| b.as_str() == word)
 }
 
 fn band_words(word: &str) -> &'static str {
@@ -142,11 +164,17 @@ const SORTS: [(Sort, &str, &str); 5] = [
 ];
 
 fn sort(word: &str) -> Option<Sort> {
-    SORTS.iter().find(|(_, w, _)| *w == word).map(|(s, _, _)| *s)
+    SORTS
+        .iter()
+        .find(|(_, w, _)| *w == word)
+        .map(|(s, _, _)| *s)
 }
 
 fn sort_word(sort: Sort) -> &'static str {
-    SORTS.iter().find(|(s, _, _)| *s == sort).map_or("relevance", |(_, w, _)| w)
+    SORTS
+        .iter()
+        .find(|(s, _, _)| *s == sort)
+        .map_or("relevance", |(_, w, _)| w)
 }
 
 /// A drop-down of a filter.
@@ -195,7 +223,9 @@ struct Courses {
 pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
     let params = Params::read(&query);
     let (page, lists) = tokio::try_join!(
-        app.node.call(CourseList { query: params.query() }),
+        app.node.call(CourseList {
+            query: params.query()
+        }),
         app.node.call(CatalogList {}),
     )?;
     let list_name = params.list.map(|id| {
@@ -216,7 +246,11 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
     html(&Courses {
         shell,
         heading,
-        list: params.list.as_ref().map(path::feed_segment).unwrap_or_default(),
+        list: params
+            .list
+            .as_ref()
+            .map(path::feed_segment)
+            .unwrap_or_default(),
         filters: filters(&params, &page.facets),
         sorts: SORTS
             .iter()
@@ -236,7 +270,8 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
         first: if shown == 0 { 0 } else { page.offset + 1 },
         last: page.offset + shown,
         previous: (params.page > 1).then(|| params.on_page(params.page - 1)),
-        next: (page.offset + shown < page.total && shown > 0).then(|| params.on_page(params.page + 1)),
+        next: (page.offset + shown < page.total && shown > 0)
+            .then(|| params.on_page(params.page + 1)),
         subjects: page
             .facets
             .subjects
@@ -254,38 +289,91 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
 }
 
 fn filters(params: &Params, facets: &Facets) -> Vec<Filter> {
-    let make = |name, label, counts: &[FacetCount], chosen: Option<&str>, words: fn(&str) -> String| {
-        let mut choices: Vec<Choice> = counts
-            .iter()
-            .take(MAX_CHOICES)
-            .map(|count| Choice {
-                label: format!("{} ({})", words(&count.value), text::thousands(count.count as u64)),
-                chosen: chosen.is_some_and(|c| c.eq_ignore_ascii_case(&count.value)),
-                value: count.value.clone(),
-            })
-            .collect();
-        // A chosen value without a course must stay choosable, or it could not be seen.
-        if let Some(value) = chosen.filter(|_| choices.iter().all(|c| !c.chosen)) {
-            choices.push(Choice {
-                label: words(value),
-                value: value.to_owned(),
-                chosen: true,
-            });
-        }
-        Filter { name, label, choices }
-    };
+    let make =
+        |name, label, counts: &[FacetCount], chosen: Option<&str>, words: fn(&str) -> String| {
+            let mut choices: Vec<Choice> = counts
+                .iter()
+                .take(MAX_CHOICES)
+                .map(|count| Choice {
+                    label: format!(
+                        "{} ({})",
+                        words(&count.value),
+                        text::thousands(count.count as u64)
+                    ),
+                    chosen: chosen.is_some_and(|c| c.eq_ignore_ascii_case(&count.value)),
+                    value: count.value.clone(),
+                })
+                .collect();
+            // A chosen value without a course must stay choosable, or it could not be seen.
+            if let Some(value) = chosen.filter(|_| choices.iter().all(|c| !c.chosen)) {
+                choices.push(Choice {
+                    label: words(value),
+                    value: value.to_owned(),
+                    chosen: true,
+                });
+            }
+            Filter {
+                name,
+                label,
+                choices,
+            }
+        };
     let same = |value: &str| value.to_owned();
-    let level = |value: &str| value.parse().map_or_else(|_| value.to_owned(), |l| view::level(l).to_owned());
+    let level = |value: &str| {
+        value
+            .parse()
+            .map_or_else(|_| value.to_owned(), |l| view::level(l).to_owned())
+    };
     let all = [
-        make("category", "Field", &facets.categories, params.category.as_deref(), same),
-        make("subject", "Subject", &facets.subjects, params.subject.as_deref(), same),
-        make("language", "Language", &facets.languages, params.language.as_deref(), text::language),
-        make("level", "Level", &facets.levels, params.level.map(Level::as_str), level),
-        make("duration", "Length", &facets.durations, params.duration.map(DurationBand::as_str), |v| {
-            band_words(v).to_owned()
-        }),
-        make("license", "Licence", &facets.licenses, params.license.as_deref(), text::licence),
-        make("provider", "Made by", &facets.providers, params.provider.as_deref(), same),
+        make(
+            "category",
+            "Field",
+            &facets.categories,
+            params.category.as_deref(),
+            same,
+        ),
+        make(
+            "subject",
+            "Subject",
+            &facets.subjects,
+            params.subject.as_deref(),
+            same,
+        ),
+        make(
+            "language",
+            "Language",
+            &facets.languages,
+            params.language.as_deref(),
+            text::language,
+        ),
+        make(
+            "level",
+            "Level",
+            &facets.levels,
+            params.level.map(Level::as_str),
+            level,
+        ),
+        make(
+            "duration",
+            "Length",
+            &facets.durations,
+            params.duration.map(DurationBand::as_str),
+            |v| band_words(v).to_owned(),
+        ),
+        make(
+            "license",
+            "Licence",
+            &facets.licenses,
+            params.license.as_deref(),
+            text::licence,
+        ),
+        make(
+            "provider",
+            "Made by",
+            &facets.providers,
+            params.provider.as_deref(),
+            same,
+        ),
     ];
     all.into_iter().filter(|f| !f.choices.is_empty()).collect()
 }
@@ -306,10 +394,16 @@ fn chips(params: &Params, list: Option<&str>) -> Vec<Chip> {
         chip(text::language(value), params.with(|p| p.language = None));
     }
     if let Some(value) = params.level {
-        chip(view::level(value).to_owned(), params.with(|p| p.level = None));
+        chip(
+            view::level(value).to_owned(),
+            params.with(|p| p.level = None),
+        );
     }
     if let Some(value) = params.duration {
-        chip(band_words(value.as_str()).to_owned(), params.with(|p| p.duration = None));
+        chip(
+            band_words(value.as_str()).to_owned(),
+            params.with(|p| p.duration = None),
+        );
     }
     if let Some(value) = &params.license {
         chip(text::licence(value), params.with(|p| p.license = None));
@@ -327,7 +421,10 @@ fn chips(params: &Params, list: Option<&str>) -> Vec<Chip> {
         chip("Started".to_owned(), params.with(|p| p.started = false));
     }
     if params.deprecated {
-        chip("With outdated ones".to_owned(), params.with(|p| p.deprecated = false));
+        chip(
+            "With outdated ones".to_owned(),
+            params.with(|p| p.deprecated = false),
+        );
     }
     chips
 }
@@ -363,9 +460,18 @@ mod tests {
 
     #[test]
     fn odd_addresses_ask_for_something_sensible() {
-        for query in ["page=0", "page=-1", "page=99999999999999999999", "level=x&sort=x&duration=", "list=zz"] {
+        for query in [
+            "page=0",
+            "page=-1",
+            "page=99999999999999999999",
+            "level=x&sort=x&duration=",
+            "list=zz",
+        ] {
             let params = Params::read(&Fields::parse(query));
-            assert!(params.page >= 1 && params.query().offset < 10_000_000, "{query}");
+            assert!(
+                params.page >= 1 && params.query().offset < 10_000_000,
+                "{query}"
+            );
         }
         let long = format!("q={}", "x".repeat(5000));
         assert_eq!(Params::read(&Fields::parse(&long)).q.len(), MAX_TEXT);

@@ -8,7 +8,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use studytime_index::{CourseQuery, Sort};
-use studytime_node::api::{BlobGc, CourseList, CourseReply, CourseShow, GcReply, Settings, Status, path};
+use studytime_node::api::{
+    BlobGc, CourseList, CourseReply, CourseShow, GcReply, Settings, Status, path,
+};
 
 /// Most courses that are listed.
 const MAX_COURSES: usize = 100;
@@ -70,7 +72,11 @@ pub(crate) async fn clean(State(app): State<App>, Form(form): Form) -> Result<Re
     page(&app, None, Some(reply)).await
 }
 
-async fn page(app: &App, done: Option<&str>, cleaned: Option<GcReply>) -> Result<Response, Problem> {
+async fn page(
+    app: &App,
+    done: Option<&str>,
+    cleaned: Option<GcReply>,
+) -> Result<Response, Problem> {
     let query = |started, on_device| CourseList {
         query: CourseQuery {
             started,

@@ -6,7 +6,7 @@ use crate::view::{self, Category, Tile};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use studytime_index::{CourseQuery, EnrolledCourse, Sort};
+use studytime_index::{CourseCard, CourseQuery, EnrolledCourse, Sort};
 use studytime_node::api::{CatalogList, CourseList, Learner, Subjects, path};
 
 /// Courses under "popular" and under "new".
@@ -47,7 +47,8 @@ pub(crate) struct GoingOn {
 }
 
 impl GoingOn {
-    pub(crate) fn new(course: EnrolledCourse) -> Self {
+    /// `started` are the cards of the started courses, for their subjects.
+    pub(crate) fn new(course: EnrolledCourse, started: &[CourseCard]) -> Self {
         let course_href = path::course_path(&course.feed_id);
         let progress = &course.progress;
         let (href, next, at) = match &progress.continue_at {
@@ -58,8 +59,8 @@ impl GoingOn {
             ),
             None => (course_href.clone(), "Open the course".to_owned(), None),
         };
-        // The category is not known here; the id decides the colour then.
-        let hue = text::hue(&course_href);
+        let card = started.iter().find(|card| card.feed_id == course.feed_id);
+        let hue = text::hue(card.map_or("", |card| &card.category));
         Self {
             cover: view::cover(&course.feed_id, course.image.as_ref(), hue),
             hue,
@@ -68,7 +69,11 @@ impl GoingOn {
             at,
             href,
             percent: progress.percent,
-            done: format!("{} of {}", progress.lessons_done, text::count(progress.lessons_total as u64, "lesson", "lessons")),
+            done: format!(
+                "{} of {}",
+                progress.lessons_done,
+                text::count(progress.lessons_total as u64, "lesson", "lessons")
+            ),
             finished: progress.lessons_total > 0 && progress.lessons_done >= progress.lessons_total,
             deprecated: course.deprecated,
             reason: course.deprecation_reason,
@@ -80,6 +85,18 @@ impl GoingOn {
     }
 }
 
+/// The cards of the courses the learner has started.
+pub(crate) fn started() -> CourseList {
+    CourseList {
+        query: CourseQuery {
+            started: Some(true),
+            include_deprecated: true,
+            limit: 200,
+            ..CourseQuery::default()
+        },
+    }
+}
+
 pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
     let row = |sort| CourseList {
         query: CourseQuery {
@@ -88,18 +105,19 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
             ..CourseQuery::default()
         },
     };
-    let (subjects, popular, newest, learner, lists) = tokio::try_join!(
+    let (subjects, popular, newest, learner, lists, started) = tokio::try_join!(
         app.node.call(Subjects {}),
         app.node.call(row(Sort::Popular)),
         app.node.call(row(Sort::Newest)),
         app.node.call(Learner {}),
         app.node.call(CatalogList {}),
+        app.node.call(started()),
     )?;
     let newcomer = learner.courses.is_empty();
     let going_on = learner
         .courses
         .into_iter()
-        .map(GoingOn::new)
+        .map(|course| GoingOn::new(course, &started.items))
         .filter(|c| !c.finished)
         .take(CONTINUE)
         .collect();
@@ -113,7 +131,11 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
         subjects: subjects.iter().map(|s| Category::new(s, 4)).collect(),
         going_on,
         // With few courses both rows would say the same.
-        newest: if newest.total > ROW { newest.items.into_iter().map(Tile::new).collect() } else { Vec::new() },
+        newest: if newest.total > ROW {
+            newest.items.into_iter().map(Tile::new).collect()
+        } else {
+            Vec::new()
+        },
         popular: popular.items.into_iter().map(Tile::new).collect(),
         newcomer,
     })

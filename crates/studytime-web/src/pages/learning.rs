@@ -1,4 +1,4 @@
-use super::home::GoingOn;
+use super::home::{GoingOn, started};
 use super::lesson::Note;
 use crate::app::App;
 use crate::form::Query;
@@ -42,12 +42,18 @@ struct Learning {
 }
 
 pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
-    let (learner, notes) = tokio::try_join!(
+    let (learner, notes, started) = tokio::try_join!(
         app.node.call(Learner {}),
         app.node.call(NoteList { id: None }),
+        app.node.call(started()),
     )?;
-    let course = |c: &studytime_index::CourseRef| (path::course_path(&c.feed_id), view::named(&c.name));
-    let (finished, going_on) = learner.courses.into_iter().map(GoingOn::new).partition(|c| c.finished);
+    let course =
+        |c: &studytime_index::CourseRef| (path::course_path(&c.feed_id), view::named(&c.name));
+    let (finished, going_on) = learner
+        .courses
+        .into_iter()
+        .map(|course| GoingOn::new(course, &started.items))
+        .partition(|course| course.finished);
     html(&Learning {
         shell: Shell::new(&app, "learning", "My learning").notice(query.get("done")),
         going_on,
@@ -79,7 +85,11 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
                     let lesson = path::lesson_path(&r.course.feed_id, n);
                     format!("{lesson}#test-{}", path::message_segment(&r.item))
                 }),
-                name: if r.name.is_empty() { "A test".to_owned() } else { r.name.clone() },
+                name: if r.name.is_empty() {
+                    "A test".to_owned()
+                } else {
+                    r.name.clone()
+                },
                 course: course(&r.course),
                 percent: r.percent,
                 passed: r.passed,

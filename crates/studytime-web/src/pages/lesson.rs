@@ -11,7 +11,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use studytime_node::api::{
-    AttachmentInfo, Bookmark, CourseShow, LessonDone, LessonShow, NoteAdd, NoteInfo, VideoInfo, path,
+    AttachmentInfo, Bookmark, CourseShow, LessonDone, LessonShow, NoteAdd, NoteInfo, VideoInfo,
+    path,
 };
 use studytime_schema::content::LessonContentType;
 
@@ -44,13 +45,24 @@ struct Track {
 
 impl Video {
     fn new(video: VideoInfo) -> Self {
-        let position = if video.done { 0 } else { video.position_seconds };
+        let position = if video.done {
+            0
+        } else {
+            video.position_seconds
+        };
         // `#t=` lets a browser without scripts begin where the learner left off.
-        let at = if position > 0 { format!("#t={position}") } else { String::new() };
+        let at = if position > 0 {
+            format!("#t={position}")
+        } else {
+            String::new()
+        };
         let here = video.size.filter(|size| video.bytes_here < *size);
         let captions = video.captions.into_iter().enumerate().map(|(i, track)| {
             let lang = track.caption.language.filter(|l| text::is_language_tag(l));
-            let label = track.caption.label.or_else(|| lang.as_deref().map(text::language));
+            let label = track
+                .caption
+                .label
+                .or_else(|| lang.as_deref().map(text::language));
             Track {
                 src: track.path,
                 kind: track.caption.kind.unwrap_or_else(|| "subtitles".to_owned()),
@@ -72,11 +84,19 @@ impl Video {
             resume: (position > 0).then(|| text::clock(position)),
             size: video.size.map(text::size),
             download: download(&video.path, &video.name, video.content_type.as_deref()),
-            waiting: here.map(|size| format!("{} of {} here", text::size(video.bytes_here), text::size(size))),
+            waiting: here.map(|size| part_here(video.bytes_here, size)),
             name: video.name,
             description: video.description,
             done: video.done,
         }
+    }
+}
+
+/// How much of a file that is not all here has arrived.
+fn part_here(here: u64, size: u64) -> String {
+    match here {
+        0 => "not here yet".to_owned(),
+        _ => format!("{} of {} here", text::size(here), text::size(size)),
     }
 }
 
@@ -114,7 +134,7 @@ impl File {
             viewer: kind == "application/pdf",
             kind: kind_words(kind),
             size: file.size.map(text::size),
-            waiting: waiting.map(|size| format!("{} of {} here", text::size(file.bytes_here), text::size(size))),
+            waiting: waiting.map(|size| part_here(file.bytes_here, size)),
             name: file.name,
             href: file.path,
             open,
@@ -163,7 +183,10 @@ impl Note {
         Self {
             html: markup::render(&note.text, Kind::Markdown).html,
             time: text::moment(note.time),
-            course: (path::course_path(&note.feed_id), view::named(&note.course_name)),
+            course: (
+                path::course_path(&note.feed_id),
+                view::named(&note.course_name),
+            ),
             lesson: note
                 .lesson_number
                 .map(|n| (path::lesson_path(&note.feed_id, n), format!("Lesson {n}"))),
@@ -225,7 +248,8 @@ pub(crate) async fn show(
     };
     let source = reply.content.as_deref().unwrap_or_default();
     let rendered = markup::render(without_title(source, &name, kind), kind);
-    let has_text = reply.lesson.lesson_content.is_some() || reply.lesson.lesson_content_blob.is_some();
+    let has_text =
+        reply.lesson.lesson_content.is_some() || reply.lesson.lesson_content_blob.is_some();
     let names = |n: Option<u64>| {
         let n = n?;
         let lesson = detail.lessons.iter().find(|l| l.lesson_number == n);
@@ -236,8 +260,12 @@ pub(crate) async fn show(
     let only_files = rendered.html.is_empty() && reply.videos.is_empty();
     let nothing = only_files && reply.attachments.is_empty() && reply.tests.is_empty();
     html(&Lesson {
-        shell: Shell::new(&app, "courses", format!("{name} · {}", view::named(&reply.course_name)))
-            .notice(query.get("done")),
+        shell: Shell::new(
+            &app,
+            "courses",
+            format!("{name} · {}", view::named(&reply.course_name)),
+        )
+        .notice(query.get("done")),
         course: id.to_string(),
         course_href: path::course_path(&id),
         course_name: view::named(&reply.course_name),
@@ -247,12 +275,18 @@ pub(crate) async fn show(
         section: reply.lesson.section.clone(),
         description: reply.lesson.description.clone(),
         dir: text::direction(language),
-        lang: language.filter(|l| text::is_language_tag(l)).map(str::to_owned),
+        lang: language
+            .filter(|l| text::is_language_tag(l))
+            .map(str::to_owned),
         hue: text::hue(&detail.category),
         text_missing,
         text_cut: rendered.truncated,
         text: rendered.html,
-        toc: if rendered.toc.len() >= 3 { rendered.toc } else { Vec::new() },
+        toc: if rendered.toc.len() >= 3 {
+            rendered.toc
+        } else {
+            Vec::new()
+        },
         files: reply
             .attachments
             .into_iter()
@@ -271,7 +305,9 @@ pub(crate) async fn show(
                     name: test.name.clone(),
                     pass_percent: test.pass_percent,
                     best: test.best_percent,
-                    passed: test.best_percent.is_some_and(|best| best >= test.pass_percent),
+                    passed: test
+                        .best_percent
+                        .is_some_and(|best| best >= test.pass_percent),
                     questions: Asked::all(&test.item, &test.questions),
                 }
             })
@@ -330,13 +366,20 @@ pub(crate) async fn note(
     let (id, number) = (course_id(&id)?, lesson_number(&number)?);
     let text = form.get("text").unwrap_or_default().replace("\r\n", "\n");
     if text.is_empty() {
-        return Err(Problem::usage("The note was empty. Go back and write something."));
+        return Err(Problem::usage(
+            "The note was empty. Go back and write something.",
+        ));
     }
     if text.len() > MAX_NOTE {
-        return Err(Problem::usage("The note is longer than 64 kB. Go back and split it in two."));
+        return Err(Problem::usage(
+            "The note is longer than 64 kB. Go back and split it in two.",
+        ));
     }
     app.node.call(NoteAdd { id, number, text }).await?;
-    Ok(done_at(&format!("{}#notes", path::lesson_path(&id, number)), "note"))
+    Ok(done_at(
+        &format!("{}#notes", path::lesson_path(&id, number)),
+        "note",
+    ))
 }
 
 pub(crate) async fn bookmark(
@@ -346,7 +389,13 @@ pub(crate) async fn bookmark(
 ) -> Result<Response, Problem> {
     let (id, number) = (course_id(&id)?, lesson_number(&number)?);
     let set = form.ticked("set");
-    app.node.call(Bookmark { id, number: Some(number), set }).await?;
+    app.node
+        .call(Bookmark {
+            id,
+            number: Some(number),
+            set,
+        })
+        .await?;
     let word = if set { "bookmark" } else { "unbookmark" };
     Ok(done_at(&path::lesson_path(&id, number), word))
 }
@@ -357,8 +406,14 @@ mod tests {
 
     #[test]
     fn a_repeated_title_is_left_out() {
-        assert_eq!(without_title("\n# Intro\n\ntext", "Intro", Kind::Markdown), "\ntext");
-        assert_eq!(without_title("# Other\ntext", "Intro", Kind::Markdown), "# Other\ntext");
+        assert_eq!(
+            without_title("\n# Intro\n\ntext", "Intro", Kind::Markdown),
+            "\ntext"
+        );
+        assert_eq!(
+            without_title("# Other\ntext", "Intro", Kind::Markdown),
+            "# Other\ntext"
+        );
         assert_eq!(without_title("# Intro", "Intro", Kind::Plain), "# Intro");
     }
 }

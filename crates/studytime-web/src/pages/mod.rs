@@ -19,7 +19,9 @@ pub(crate) use learning::show as learning;
 pub(crate) use lesson::{bookmark, done, note, show as lesson};
 pub(crate) use network::{connect, invite, new_invite, show as network};
 pub(crate) use person::{relate, show as person};
-pub(crate) use settings::{add_list, move_list, remove_list, save as save_settings, show as settings};
+pub(crate) use settings::{
+    add_list, move_list, remove_list, save as save_settings, show as settings,
+};
 pub(crate) use test::submit as test;
 
 use crate::page::Problem;
@@ -29,7 +31,8 @@ use studytime_schema::FeedId;
 
 /// The course that a path names.
 pub(crate) fn course_id(text: &str) -> Result<FeedId, Problem> {
-    path::feed_in_path(text).ok_or_else(|| Problem::not_found("That is not the address of a course."))
+    path::feed_in_path(text)
+        .ok_or_else(|| Problem::not_found("That is not the address of a course."))
 }
 
 /// The lesson number that a path names.

@@ -1,13 +1,17 @@
 use super::done_at;
 use crate::app::App;
 use crate::form::{Form, Query};
-use crate::page::{Problem, Shell, html};
+use crate::page::{Problem, Shell, html, sentence};
 use crate::text::{self, Moment};
 use crate::view;
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use studytime_node::api::{InviteCode, PeerConnect, PeerInfo, PeerInvite, PeerNewInvite, Status, StatusReply, path};
+use studytime_node::api::{
+    ApiError, InviteCode, PeerConnect, PeerInfo, PeerInvite, PeerNewInvite, Status, StatusReply,
+    path,
+};
 use studytime_schema::FeedId;
 
 /// Seconds that a person waits for a connection.
@@ -39,11 +43,17 @@ impl Peer {
         let (received, sent) = peer.traffic;
         Self {
             name: name.unwrap_or_else(|| "Not known yet".to_owned()),
-            href: peer.id.map(|id| format!("/person/{}", path::feed_segment(&id))),
+            href: peer
+                .id
+                .map(|id| format!("/person/{}", path::feed_segment(&id))),
             state,
             class,
             reason: peer.reason,
-            direction: if peer.outgoing { "we called" } else { "they called" },
+            direction: if peer.outgoing {
+                "we called"
+            } else {
+                "they called"
+            },
             studytime: peer.studytime,
             traffic: (received + sent > 0)
                 .then(|| format!("{} in, {} out", text::size(received), text::size(sent))),
@@ -64,21 +74,48 @@ struct Network {
     others: Vec<Peer>,
     behind: Option<String>,
     invite: Option<InviteCode>,
+    failed: Option<Failed>,
+}
+
+/// What was tried without success.
+struct Failed {
+    typed: String,
+    by_invite: bool,
+    text: String,
+    hint: Option<String>,
+}
+
+impl Failed {
+    fn new(typed: String, by_invite: bool, error: ApiError) -> Self {
+        Self {
+            typed,
+            by_invite,
+            text: sentence(&error.message),
+            hint: error.hint.as_deref().map(sentence),
+        }
+    }
 }
 
 pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
     // A feed id typed into the form leads to that feed's page.
     if let Some(feed) = query.get("feed") {
-        let id = FeedId::parse_lenient(feed)
-            .map_err(|error| Problem::usage(error.to_string()))?;
+        let id = FeedId::parse_lenient(feed).map_err(|error| Problem::usage(error.to_string()))?;
         return Ok(Redirect::to(&format!("/person/{}", path::feed_segment(&id))).into_response());
     }
-    page(&app, query.get("done"), None).await
+    page(&app, query.get("done"), None, None).await
 }
 
-async fn page(app: &App, done: Option<&str>, invite: Option<InviteCode>) -> Result<Response, Problem> {
+async fn page(
+    app: &App,
+    done: Option<&str>,
+    invite: Option<InviteCode>,
+    failed: Option<Failed>,
+) -> Result<Response, Problem> {
     let status: StatusReply = app.node.call(Status {}).await?;
-    let (connected, others) = status.peers.into_iter().partition(|p: &PeerInfo| p.state == "connected");
+    let (connected, others) = status
+        .peers
+        .into_iter()
+        .partition(|p: &PeerInfo| p.state == "connected");
     let peers = |list: Vec<PeerInfo>| list.into_iter().map(Peer::new).collect();
     html(&Network {
         shell: Shell::new(app, "network", "People and network").notice(done),
@@ -90,32 +127,53 @@ async fn page(app: &App, done: Option<&str>, invite: Option<InviteCode>) -> Resu
         behind: (status.index_behind > 0)
             .then(|| text::count(status.index_behind, "new message is", "new messages are")),
         invite,
+        failed,
     })
 }
 
 pub(crate) async fn connect(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
     let address = form.get("address").unwrap_or_default().to_owned();
     if address.is_empty() {
-        return Err(Problem::usage("There was no address. Go back and paste one."));
+        return Err(Problem::usage(
+            "There was no address. Go back and paste one.",
+        ));
     }
-    let timeout_seconds = CONNECT_SECONDS;
-    app.node.call(PeerConnect { address, timeout_seconds }).await?;
-    Ok(done_at("/network", "connected"))
+    let call = PeerConnect {
+        address: address.clone(),
+        timeout_seconds: CONNECT_SECONDS,
+    };
+    match app.node.call(call).await {
+        Ok(_) => Ok(done_at("/network", "connected")),
+        Err(error) => not_reached(&app, Failed::new(address, false, error)).await,
+    }
+}
+
+/// The same page again, with what was typed and why it did not work.
+async fn not_reached(app: &App, failed: Failed) -> Result<Response, Problem> {
+    let page = page(app, None, None, Some(failed)).await?;
+    Ok((StatusCode::BAD_GATEWAY, page).into_response())
 }
 
 pub(crate) async fn invite(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
     let code = form.get("code").unwrap_or_default().to_owned();
     if code.is_empty() {
-        return Err(Problem::usage("There was no invite code. Go back and paste one."));
+        return Err(Problem::usage(
+            "There was no invite code. Go back and paste one.",
+        ));
     }
-    app.node.call(PeerInvite { code }).await?;
-    Ok(done_at("/network", "invited"))
+    match app.node.call(PeerInvite { code: code.clone() }).await {
+        Ok(_) => Ok(done_at("/network", "invited")),
+        Err(error) => not_reached(&app, Failed::new(code, true, error)).await,
+    }
 }
 
-pub(crate) async fn new_invite(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+pub(crate) async fn new_invite(
+    State(app): State<App>,
+    Form(form): Form,
+) -> Result<Response, Problem> {
     let uses = form.read("uses").unwrap_or(1).clamp(1, 1000);
     let code = app.node.call(PeerNewInvite { uses }).await?;
-    page(&app, None, Some(code)).await
+    page(&app, None, Some(code), None).await
 }
 
 /// A feed by its name or id, for other pages.

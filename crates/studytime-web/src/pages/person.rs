@@ -41,7 +41,11 @@ pub(crate) async fn show(
         app.node.call(Status {}),
         app.node.call(CatalogList {}),
     )?;
-    let peer = status.peers.iter().find(|p| p.id == Some(id)).and_then(|p| p.name.as_deref());
+    let peer = status
+        .peers
+        .iter()
+        .find(|p| p.id == Some(id))
+        .and_then(|p| p.name.as_deref());
     let list = lists.iter().find(|list| list.id == id);
     let name = feed_name(peer.or(list.map(|l| l.name.as_str())), &id);
     let segment = path::feed_segment(&id);
@@ -75,5 +79,8 @@ pub(crate) async fn relate(
         _ => return Err(Problem::usage("That is nothing one can do with a feed.")),
     };
     app.node.call(Follow { id, relation }).await?;
-    Ok(done_at(&format!("/person/{}", path::feed_segment(&id)), word))
+    Ok(done_at(
+        &format!("/person/{}", path::feed_segment(&id)),
+        word,
+    ))
 }

@@ -7,7 +7,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use studytime_node::api::{
-    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogRemove, Settings, SettingsChange, Status, path,
+    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogRemove, Settings, SettingsChange,
+    Status, path,
 };
 use studytime_schema::FeedId;
 
@@ -48,7 +49,11 @@ impl List {
             first: list.position <= 1,
             up: list.position.saturating_sub(1),
             down: list.position.saturating_add(1),
-            name: if list.name.is_empty() { list.id.short() } else { list.name },
+            name: if list.name.is_empty() {
+                list.id.short()
+            } else {
+                list.name
+            },
         }
     }
 }
@@ -76,7 +81,10 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
     let gigabytes = settings.blob_quota as f64 / GIGABYTE;
     html(&SettingsPage {
         shell: Shell::new(&app, "settings", "Settings").notice(query.get("done")),
-        lists: lists.into_iter().map(|list| List::new(list, count)).collect(),
+        lists: lists
+            .into_iter()
+            .map(|list| List::new(list, count))
+            .collect(),
         share: settings.share_study,
         quota: format!("{gigabytes:.1}"),
         used: text::size(status.blobs.bytes),
@@ -97,35 +105,51 @@ pub(crate) async fn save(State(app): State<App>, Form(form): Form) -> Result<Res
         Some(typed) => {
             let bytes = typed.replace(',', ".").parse::<f64>().unwrap_or(f64::NAN) * GIGABYTE;
             if !(MIN_QUOTA..=MAX_QUOTA).contains(&bytes) {
-                return Err(Problem::usage("The limit must be a number of gigabytes, at least 0.1."));
+                return Err(Problem::usage(
+                    "The limit must be a number of gigabytes, at least 0.1.",
+                ));
             }
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Some(bytes.round() as u64)
         }
     };
     let hops = form.read::<u8>("hops").map(|hops| hops.min(3));
-    let change = SettingsChange { share_study, blob_quota, hops };
+    let change = SettingsChange {
+        share_study,
+        blob_quota,
+        hops,
+    };
     app.node.call(change).await?;
     Ok(done_at("/settings", "saved"))
 }
 
 fn list_id(form: &crate::form::Fields) -> Result<FeedId, Problem> {
-    FeedId::parse_lenient(form.get("id").unwrap_or_default()).map_err(|error| Problem::usage(error.to_string()))
+    FeedId::parse_lenient(form.get("id").unwrap_or_default())
+        .map_err(|error| Problem::usage(error.to_string()))
 }
 
-pub(crate) async fn add_list(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+pub(crate) async fn add_list(
+    State(app): State<App>,
+    Form(form): Form,
+) -> Result<Response, Problem> {
     let id = list_id(&form)?;
     app.node.call(CatalogAdd { id }).await?;
     Ok(done_at("/settings#lists", "list-added"))
 }
 
-pub(crate) async fn remove_list(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+pub(crate) async fn remove_list(
+    State(app): State<App>,
+    Form(form): Form,
+) -> Result<Response, Problem> {
     let id = list_id(&form)?;
     app.node.call(CatalogRemove { id }).await?;
     Ok(done_at("/settings#lists", "list-removed"))
 }
 
-pub(crate) async fn move_list(State(app): State<App>, Form(form): Form) -> Result<Response, Problem> {
+pub(crate) async fn move_list(
+    State(app): State<App>,
+    Form(form): Form,
+) -> Result<Response, Problem> {
     let id = list_id(&form)?;
     let position = form
         .read::<usize>("position")

@@ -54,7 +54,9 @@ pub(crate) async fn submit(
         .find(|test| test.item == item)
         .ok_or_else(|| Problem::not_found("That test is no longer part of this lesson."))?;
     if test.questions.is_empty() {
-        return Err(Problem::not_found("The questions of this test have not arrived yet. Try again in a moment."));
+        return Err(Problem::not_found(
+            "The questions of this test have not arrived yet. Try again in a moment.",
+        ));
     }
     let answers = questions::answers(&test.questions, &form);
     let reply = app
@@ -65,19 +67,25 @@ pub(crate) async fn submit(
             answers: answers.clone(),
         })
         .await?;
-    let graded = reply.questions.iter().zip(&reply.grades).enumerate().map(|(i, (question, grade))| Graded {
-        number: i + 1,
-        html: markup::render(&question.question, Kind::Markdown).html,
-        correct: grade.correct,
-        partly: (!grade.correct && grade.earned > 0.0)
-            .then(|| format!("{:.1} of {}", grade.earned, grade.points)),
-        given: questions::given(&question.kind, answers.get(i).and_then(Option::as_ref)),
-        solution: questions::solution(&question.kind),
-        explanation: question
-            .explanation
-            .as_deref()
-            .map(|text| markup::render(text, Kind::Markdown).html),
-    });
+    let graded =
+        reply
+            .questions
+            .iter()
+            .zip(&reply.grades)
+            .enumerate()
+            .map(|(i, (question, grade))| Graded {
+                number: i + 1,
+                html: markup::render(&question.question, Kind::Markdown).html,
+                correct: grade.correct,
+                partly: (!grade.correct && grade.earned > 0.0)
+                    .then(|| format!("{:.1} of {}", grade.earned, grade.points)),
+                given: questions::given(&question.kind, answers.get(i).and_then(Option::as_ref)),
+                solution: questions::solution(&question.kind),
+                explanation: question
+                    .explanation
+                    .as_deref()
+                    .map(|text| markup::render(text, Kind::Markdown).html),
+            });
     let href = path::lesson_path(&id, number);
     html(&TestResult {
         shell: Shell::new(&app, "courses", format!("{}: result", test.name)),
