@@ -5,6 +5,7 @@ use crate::facts::Facts;
 use crate::maker::Maker;
 use crate::popularity::Popularity;
 use crate::store::CourseStats;
+use crate::word::SharedWord;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -23,16 +24,16 @@ pub(crate) struct CourseColumn {
     pub(crate) keywords: Vec<String>,
     /// The keywords as they are completed by.
     pub(crate) keyword_keys: Vec<String>,
-    pub(crate) category: Arc<str>,
-    pub(crate) subject: Arc<str>,
+    pub(crate) category: SharedWord,
+    pub(crate) subject: SharedWord,
     /// The primary tag, lower case; empty when unknown.
-    pub(crate) language: Arc<str>,
+    pub(crate) language: SharedWord,
     /// The whole tag, lower case.
-    pub(crate) language_tag: Arc<str>,
+    pub(crate) language_tag: SharedWord,
     pub(crate) level: Option<Level>,
     pub(crate) minutes: Option<u64>,
-    pub(crate) provider: Arc<str>,
-    pub(crate) license: Arc<str>,
+    pub(crate) provider: SharedWord,
+    pub(crate) license: SharedWord,
     pub(crate) deprecated: bool,
     pub(crate) successor: Option<FeedId>,
     /// Places of the lists that name it in the user's order.
@@ -96,10 +97,12 @@ pub(crate) struct Columns {
     courses: Vec<Option<Arc<CourseColumn>>>,
     free: Vec<u32>,
     by_feed: HashMap<FeedId, u32>,
-    by_number: HashMap<i64, u32>,
+    /// By number of the course feed: its place, and one more; 0 for none.
+    by_number: Vec<u32>,
     /// By row of (list, course): which of its fields count.
     counts: Vec<u8>,
     ranks: OnceLock<Arc<Ranks>>,
+    names: OnceLock<Arc<Vec<u32>>>,
 }
 
 /// The order of popularity.
@@ -130,7 +133,13 @@ impl Columns {
     }
 
     pub(crate) fn by_number(&self, number: i64) -> Option<u32> {
-        self.by_number.get(&number).copied()
+        let at = usize::try_from(number).ok()?;
+        self.by_number.get(at)?.checked_sub(1)
+    }
+
+    /// Places there are, taken or free.
+    pub(crate) fn places(&self) -> usize {
+        self.courses.len()
     }
 
     /// Which fields count of a row of (list, course).
@@ -167,6 +176,26 @@ impl Columns {
             .clone()
     }
 
+    /// By place in the columns, the rank by name.
+    pub(crate) fn names(&self) -> Arc<Vec<u32>> {
+        self.names
+            .get_or_init(|| {
+                let mut order: Vec<(&str, FeedId, u32)> = self
+                    .iter()
+                    .map(|(at, c)| (c.key.as_str(), c.feed, at))
+                    .collect();
+                order.sort_unstable();
+                let mut rank = vec![u32::MAX; self.courses.len()];
+                for (number, (.., at)) in (0..).zip(&order) {
+                    if let Some(slot) = rank.get_mut(*at as usize) {
+                        *slot = number;
+                    }
+                }
+                Arc::new(rank)
+            })
+            .clone()
+    }
+
     /// Puts a course in its place, or takes it away; gives what was there.
     pub(crate) fn put(
         &mut self,
@@ -175,6 +204,7 @@ impl Columns {
         column: Option<CourseColumn>,
     ) -> Option<Arc<CourseColumn>> {
         self.ranks = OnceLock::new();
+        self.names = OnceLock::new();
         let at = self.by_feed.get(&feed).copied();
         let old = at.and_then(|at| self.courses.get_mut(at as usize)?.take());
         for (row, _) in old.iter().flat_map(|o| &o.gave) {
@@ -193,17 +223,29 @@ impl Columns {
                     *slot = Some(Arc::new(column));
                 }
                 self.by_feed.insert(feed, at);
-                self.by_number.insert(number, at);
+                self.set_number(number, at.saturating_add(1));
             }
             None => {
                 if let Some(at) = at {
                     self.free.push(at);
                     self.by_feed.remove(&feed);
-                    self.by_number.remove(&number);
+                    self.set_number(number, 0);
                 }
             }
         }
         old
+    }
+
+    fn set_number(&mut self, number: i64, to: u32) {
+        let Ok(at) = usize::try_from(number) else {
+            return;
+        };
+        if self.by_number.len() <= at {
+            self.by_number.resize(at + at / 4 + 16, 0);
+        }
+        if let Some(slot) = self.by_number.get_mut(at) {
+            *slot = to;
+        }
     }
 
     fn set_counts(&mut self, row: i64, bits: u8) {

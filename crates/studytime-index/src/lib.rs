@@ -96,6 +96,7 @@ mod popularity;
 mod reader;
 mod store;
 mod text;
+mod word;
 
 pub use changes::Changes;
 pub use error::{ApplyError, OpenError, QueryError};

@@ -6,6 +6,7 @@ use crate::merge::{Merged, merge};
 use crate::popularity::{Popularity, popularity};
 use crate::store::{CourseStats, ListingRow, number_of, read};
 use crate::text::key;
+use crate::word::Words;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,10 +22,21 @@ pub(crate) struct Maker {
     pub(crate) learner: Arc<LearnerState>,
     /// Another table of subjects than the built-in one.
     pub(crate) subjects: Option<Arc<SubjectTable>>,
-    words: HashSet<Arc<str>>,
+    words: Dictionaries,
     /// The own and the opened feeds, to look up.
     own: HashSet<FeedId>,
     opened: HashSet<FeedId>,
+}
+
+/// The values of each kind.
+#[derive(Debug, Default)]
+struct Dictionaries {
+    categories: Words,
+    subjects: Words,
+    languages: Words,
+    tags: Words,
+    providers: Words,
+    licenses: Words,
 }
 
 impl Maker {
@@ -41,16 +53,6 @@ impl Maker {
         self.own = facts.own.iter().copied().collect();
         self.opened = facts.opened.iter().copied().collect();
         self.facts = facts;
-    }
-
-    /// The one copy of a word that many courses share.
-    fn share(&mut self, word: &str) -> Arc<str> {
-        if let Some(known) = self.words.get(word) {
-            return known.clone();
-        }
-        let word: Arc<str> = word.into();
-        self.words.insert(word.clone());
-        word
     }
 
     /// Whether a course is shown though no list names it.
@@ -109,18 +111,20 @@ impl Maker {
             .to_lowercase();
         let primary = tag.split(['-', '_']).next().unwrap_or_default().to_owned();
         let rest = rest_of(&record);
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().trim().to_owned();
+        let words = &mut self.words;
         Ok(Some(CourseColumn {
             number,
             feed,
             key: key(&record.name),
-            category: self.share(&category),
-            subject: self.share(&subject),
-            language: self.share(&primary),
-            language_tag: self.share(&tag),
+            category: words.categories.share(&category),
+            subject: words.subjects.share(&subject),
+            language: words.languages.share(&primary),
+            language_tag: words.tags.share(&tag),
             level: record.level,
             minutes: record.duration_minutes,
-            provider: self.share(record.provider.as_deref().unwrap_or_default().trim()),
-            license: self.share(record.license.as_deref().unwrap_or_default().trim()),
+            provider: words.providers.share(&text(&record.provider)),
+            license: words.licenses.share(&text(&record.license)),
             deprecated: record.deprecated,
             successor: record.replaced_by(),
             name: record.name,

@@ -82,7 +82,7 @@ impl Index {
     }
 
     /// Does what is due at `now` (milliseconds since 1970): commits the text
-    /// index, at most once per [`Options::text_commit_ms`]; counts bytes; puts
+    /// index, at most once per [`Options::text_commit_ms`](crate::Options::text_commit_ms); counts bytes; puts
     /// an idle text writer to rest. Call it after every other call, and at
     /// [`Tick::next`].
     ///

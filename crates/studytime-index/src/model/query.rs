@@ -162,7 +162,7 @@ pub struct FacetCount {
 }
 
 /// Counts beside a list of courses; most frequent first, values without a
-/// course left out.
+/// course left out, at most [`Facets::MAX_VALUES`] of each.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facets {
@@ -186,4 +186,9 @@ pub struct Facets {
     pub on_device: usize,
     /// Deprecated courses.
     pub deprecated: usize,
+}
+
+impl Facets {
+    /// Values of one facet, at most.
+    pub const MAX_VALUES: usize = 200;
 }

@@ -4,6 +4,7 @@ mod answer;
 mod cards;
 mod course;
 mod courses;
+mod filter;
 mod learning;
 mod suggest;
 

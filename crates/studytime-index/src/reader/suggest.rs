@@ -3,6 +3,7 @@
 use crate::columns::{Columns, CourseColumn};
 use crate::model::{SubjectCount, SubjectEntry, Suggestion, SuggestionKind};
 use crate::text::{key, plain::cut};
+use crate::word::Counts;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,11 +13,15 @@ const MAX_PREFIX: usize = 200;
 /// Completions given, at most.
 const MAX_SUGGESTIONS: usize = 50;
 
-/// Where a name has what is being typed.
+/// Where a name has what is being typed: at the start of which word, from 0.
 fn place(name: &str, typed: &str) -> Option<usize> {
-    name.match_indices(typed)
-        .map(|(at, _)| at)
-        .find(|at| *at == 0 || name.as_bytes().get(at - 1) == Some(&b' '))
+    name.split(' ')
+        .scan(0, |start, word| {
+            let at = *start;
+            *start += word.len() + 1;
+            Some(at)
+        })
+        .position(|at| name.get(at..).is_some_and(|rest| rest.starts_with(typed)))
 }
 
 pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Suggestion> {
@@ -95,17 +100,20 @@ fn push(
 }
 
 fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Suggestion> {
-    let mut subjects: HashMap<&str, usize> = HashMap::new();
+    let mut subjects = Counts::default();
     let mut keywords: HashMap<&str, usize> = HashMap::new();
     for (_, course) in columns.iter().filter(|(_, c)| !c.deprecated) {
-        *subjects.entry(&*course.subject).or_default() += 1;
+        subjects.add(&course.subject);
         for (word, key) in course.keywords.iter().zip(&course.keyword_keys) {
             if key.starts_with(typed) {
                 *keywords.entry(word).or_default() += 1;
             }
         }
     }
-    subjects.retain(|subject, _| place(&key(subject), typed).is_some());
+    let subjects: HashMap<&str, usize> = subjects
+        .met()
+        .filter(|(subject, _)| place(&key(subject), typed).is_some())
+        .collect();
     let mut out = Vec::new();
     for (found, kind) in [
         (subjects, SuggestionKind::Subject),

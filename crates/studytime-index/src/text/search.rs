@@ -9,7 +9,6 @@
 use super::ask::Asked;
 use super::engine::TextReader;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tantivy::query::{DfaWrapper, FuzzyTermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
@@ -175,6 +174,8 @@ pub(crate) fn search(
     }
     for segment in searcher.segment_readers() {
         buffers.size(segment.max_doc() as usize);
+        let docs = segment.fast_fields().u64("doc")?;
+        let shown = |doc: u32| counts(docs.first(doc).unwrap_or(0));
         let words = asked
             .iter()
             .zip(&automata)
@@ -184,7 +185,7 @@ pub(crate) fn search(
             for place in &places {
                 let forms = forms(segment, place.field, word, manner, automaton.as_ref(), told)?;
                 score_field(segment, place, &forms, &mut budget, &mut buffers)?;
-                close_field(segment, place, &counts, &mut buffers)?;
+                close_field(segment, place, &shown, &mut buffers);
             }
             close_word(at, *idf, &mut buffers);
         }
@@ -359,21 +360,14 @@ fn score_field(
 fn close_field(
     segment: &SegmentReader,
     place: &Place,
-    counts: &impl Fn(u64) -> u8,
+    shown: &impl Fn(u32) -> u8,
     buffers: &mut Buffers,
-) -> tantivy::Result<()> {
-    if buffers.field_touched.is_empty() {
-        return Ok(());
-    }
-    let numbers = segment.fast_fields().u64("doc")?;
+) {
     for doc in buffers.field_touched.drain(..) {
         let Some(score) = buffers.field.get_mut(doc as usize).map(std::mem::take) else {
             continue;
         };
-        if segment.is_deleted(doc) {
-            continue;
-        }
-        if place.bit != 0 && counts(numbers.first(doc).unwrap_or(0)) & place.bit == 0 {
+        if segment.is_deleted(doc) || (place.bit != 0 && shown(doc) & place.bit == 0) {
             continue;
         }
         if let Some(slot) = buffers.word.get_mut(doc as usize) {
@@ -383,7 +377,6 @@ fn close_field(
             *slot += score;
         }
     }
-    Ok(())
 }
 
 /// Adds a word to the whole.
@@ -431,52 +424,79 @@ fn close_segment(
 /// Documents of one course put together: its own rows and its best lesson.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Match {
-    /// Number of the course.
-    pub(crate) course: u64,
+    /// The course's place in the columns.
+    pub(crate) at: u32,
     pub(crate) words: u32,
     pub(crate) score: f32,
     /// The document of the lesson that matches best.
     pub(crate) lesson: Option<u64>,
 }
 
-/// One match a course: words may be found in its record and one of its lessons
-/// together. `wanted` is the set of words to have, `least` how many of them.
-pub(crate) fn by_course(found: &[Found], wanted: u32, least: u32) -> Vec<Match> {
-    let mut courses: HashMap<u64, Match> = HashMap::new();
-    let start = |course| Match {
-        course,
-        words: 0,
-        score: 0.0,
-        lesson: None,
-    };
-    for f in found.iter().filter(|f| !f.lesson) {
-        let course = courses.entry(f.course).or_insert_with(|| start(f.course));
-        course.words |= f.words;
-        course.score += f.score;
+/// What was found of one course so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gathered {
+    words: u32,
+    score: f32,
+    /// Which of the documents is the best lesson, and one more; 0 for none.
+    best: u32,
+}
+
+impl Gathered {
+    /// How good a lesson is: the words it adds, its score, its number. Rows are
+    /// numbered as they came, so they decide only among lessons on one number.
+    fn worth(&self, lesson: &Found) -> (u32, f32, Reverse<u64>, Reverse<u64>) {
+        let words = (lesson.words | self.words).count_ones();
+        (
+            words,
+            lesson.score,
+            Reverse(lesson.number),
+            Reverse(lesson.doc),
+        )
     }
-    // The lesson that adds most words, then scores best, then the first.
-    let mut best: HashMap<u64, Found> = HashMap::new();
-    for f in found.iter().filter(|f| f.lesson) {
-        let has = courses.get(&f.course).map_or(0, |c| c.words);
-        // Rows are numbered as they came, so they decide only among lessons on
-        // one number.
-        let worth = |f: &Found| {
-            let words = (f.words | has).count_ones();
-            (words, f.score, Reverse(f.number), Reverse(f.doc))
-        };
-        let beats = |old: &Found| worth(f) > worth(old);
-        if best.get(&f.course).is_none_or(beats) {
-            best.insert(f.course, *f);
+}
+
+/// One match a course: words may be found in its record and one of its lessons
+/// together. `place` gives a course's place in the columns, below `places`;
+/// `wanted` is the set of words to have, `least` how many of them.
+pub(crate) fn by_course(
+    found: &[Found],
+    places: usize,
+    place: impl Fn(u64) -> Option<u32>,
+    wanted: u32,
+    least: u32,
+) -> Vec<Match> {
+    let mut gathered = vec![Gathered::default(); places];
+    let mut touched: Vec<u32> = Vec::new();
+    let lesson = |best: u32| best.checked_sub(1).and_then(|at| found.get(at as usize));
+    // Records first: which lesson is best depends on what the record has.
+    for lessons in [false, true] {
+        for (number, f) in (1..).zip(found).filter(|(_, f)| f.lesson == lessons) {
+            let Some(at) = place(f.course) else { continue };
+            let Some(course) = gathered.get_mut(at as usize) else {
+                continue;
+            };
+            if course.words == 0 && course.best == 0 {
+                touched.push(at);
+            }
+            if !lessons {
+                course.words |= f.words;
+                course.score += f.score;
+            } else if lesson(course.best).is_none_or(|best| course.worth(f) > course.worth(best)) {
+                course.best = number;
+            }
         }
     }
-    for (number, lesson) in best {
-        let course = courses.entry(number).or_insert_with(|| start(number));
-        course.words |= lesson.words;
-        course.score += lesson.score;
-        course.lesson = Some(lesson.doc);
-    }
-    courses
-        .into_values()
+    let matches = touched.into_iter().filter_map(|at| {
+        let course = gathered.get(at as usize)?;
+        let lesson = lesson(course.best);
+        Some(Match {
+            at,
+            words: course.words | lesson.map_or(0, |l| l.words),
+            score: course.score + lesson.map_or(0.0, |l| l.score),
+            lesson: lesson.map(|l| l.doc),
+        })
+    });
+    matches
         .filter(|m| (m.words & wanted).count_ones() >= least)
         .collect()
 }
