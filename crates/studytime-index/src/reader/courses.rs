@@ -6,7 +6,8 @@ use crate::QueryError;
 use crate::columns::Columns;
 use crate::model::{CourseCard, CourseQuery, Page, Sort};
 use crate::store::{Row, row_of};
-use crate::text::search::{Manner, Match, Searched, by_course, search};
+use crate::text::gather::{Match, by_course};
+use crate::text::search::{Manner, Searched, search};
 use crate::text::snippet::Sought;
 use crate::text::{Asked, ask};
 

@@ -4,6 +4,7 @@ mod analyze;
 mod ask;
 mod engine;
 mod fold;
+pub(crate) mod gather;
 pub(crate) mod plain;
 pub(crate) mod search;
 pub(crate) mod snippet;

@@ -233,6 +233,88 @@ fn other_versions_and_missing_parts_ask_for_a_rebuild() {
     reason(reopen(dir.path()));
 }
 
+/// Enough messages to be killed in the middle of.
+fn long_world() -> World {
+    let mut w = World::default();
+    for n in 0..120 {
+        let course = format!("course {}", n % 7);
+        w.list(
+            "list",
+            &course,
+            &format!("Course {n}"),
+            json!({"description": format!("number{n}")}),
+        );
+        w.lesson(
+            &course,
+            n % 5,
+            &format!("Lesson {n}"),
+            json!({"lesson_content": format!("text{n}")}),
+        );
+    }
+    w
+}
+
+const VICTIM: &str = "STUDYTIME_INDEX_TEST_VICTIM";
+
+/// Not a test of its own: the process that `killed_at_any_moment` kills.
+#[test]
+#[ignore = "run by killed_at_any_moment"]
+fn victim() {
+    let Some(dir) = std::env::var_os(VICTIM) else {
+        return;
+    };
+    let world = long_world();
+    let mut index = reopen(std::path::Path::new(&dir)).unwrap();
+    for (n, entries) in world.log.chunks(2).enumerate() {
+        index.apply(entries).unwrap();
+        index.tick(NOW + n as u64 * 100).unwrap();
+        println!("position {}", index.position().0);
+    }
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
+
+#[test]
+fn killed_at_any_moment() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    let world = long_world();
+    let feeds: Vec<_> = (0..7).map(|n| id(&format!("course {n}"))).collect();
+    let words = ["number113", "text119", "lesson", "course"];
+    let expected = everything(&held(&world, facts(&[], &["list"])).reader, &feeds, &words);
+    let dir = tempfile::tempdir().unwrap();
+    for more in [3_u64, 40, 90, 150] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::victim", "--ignored", "--nocapture"])
+            .env(VICTIM, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut told = 0;
+        for line in lines.map_while(Result::ok) {
+            let position = line
+                .split("position ")
+                .nth(1)
+                .and_then(|p| p.trim().parse().ok());
+            told = position.unwrap_or(told);
+            if told >= more {
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(told >= more);
+        let index = reopen(dir.path()).unwrap();
+        assert!(
+            index.position().0 >= told,
+            "what was told to be taken in is there"
+        );
+    }
+    let mut index = reopen(dir.path()).unwrap();
+    feed(&mut index, &world.log, 50);
+    assert_eq!(everything(&index.reader(), &feeds, &words), expected);
+}
+
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -3,10 +3,12 @@
 // Helpers outside of tests may fail by panicking, like tests.
 #![allow(clippy::unwrap_used)]
 
+mod blobs;
 mod courses;
 mod crash;
 mod laws;
 mod learner;
+mod queries;
 mod search;
 mod speed;
 mod world;

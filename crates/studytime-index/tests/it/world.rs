@@ -256,3 +256,52 @@ pub(crate) fn everything(reader: &Reader, feeds: &[FeedId], words: &[&str]) -> V
         "suggest": reader.suggest("a", 10),
     })
 }
+
+/// Two lists that share a course, and the course itself.
+pub(crate) fn two_lists() -> World {
+    let mut w = World::default();
+    w.about("list one", "First list");
+    w.list(
+        "list one",
+        "algebra",
+        "Algebra",
+        json!({"keywords": ["algebra"], "language": "en-GB", "level": "beginner", "duration_minutes": 90, "license": "MIT"}),
+    );
+    w.list(
+        "list one",
+        "rust",
+        "Rust",
+        json!({"keywords": ["programming"], "provider": "Oxide"}),
+    );
+    w.list(
+        "list two",
+        "algebra",
+        "Algebra, second description",
+        json!({"description": "From the second list.", "provider": "Two"}),
+    );
+    w.list(
+        "list two",
+        "physics",
+        "Physics",
+        json!({"keywords": ["physics"], "language": "fr"}),
+    );
+    w.list(
+        "algebra",
+        "algebra",
+        "Own name",
+        json!({"source_url": "https://own.example/"}),
+    );
+    w.lesson(
+        "algebra",
+        1,
+        "Numbers",
+        json!({"lesson_content": "Numbers **count**.", "section": "Start"}),
+    );
+    w.lesson(
+        "algebra",
+        2,
+        "Letters",
+        json!({"lesson_content_blob": blob("letters").to_string()}),
+    );
+    w
+}
