@@ -82,11 +82,6 @@ impl Out {
     pub(crate) fn bars(&self) -> Bars {
         Bars::new(self.bars)
     }
-
-    /// An error, on standard error.
-    pub(crate) fn error(&self, error: &ApiError) {
-        print_error(self.json, error);
-    }
 }
 
 /// Prints an error before or after everything else; with `json` as
