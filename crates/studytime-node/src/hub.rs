@@ -44,6 +44,7 @@ pub(crate) enum Errand {
 #[derive(Debug)]
 pub(crate) enum Chore {
     SaveClock(FeedId, PeerClock),
+    ForgetHeard(FeedId),
     Shun { peer: FeedId, feed: FeedId, sequence: u64, fork: bool },
     NeedHave(Vec<BlobId>),
     Lookup(Vec<BlobId>),
@@ -72,6 +73,8 @@ pub(crate) struct State {
     slots: BTreeMap<u64, Slot>,
     readers: HashMap<ReaderId, Arc<Notify>>,
     blob_waiters: HashMap<BlobId, Vec<Arc<Notify>>>,
+    /// Whether what is wanted was set once.
+    planned: bool,
     wanted: BTreeMap<FeedId, Want>,
     blocked: BTreeSet<FeedId>,
     blocks: BTreeSet<(FeedId, FeedId)>,
@@ -125,6 +128,7 @@ impl Hub {
                 slots: BTreeMap::new(),
                 readers: HashMap::new(),
                 blob_waiters: HashMap::new(),
+                planned: false,
                 wanted: BTreeMap::new(),
                 blocked: BTreeSet::new(),
                 blocks: BTreeSet::new(),
@@ -210,6 +214,7 @@ impl Hub {
             Output::Fallback { peer, reason } => (peer, Errand::Fallback(reason)),
             Output::Fetch { peer, feed, from } => (peer, Errand::FetchHistory { feed, from }),
             Output::SaveClock { peer, changes } => return self.chore(Chore::SaveClock(peer, changes)),
+            Output::Renew { feed } => return self.chore(Chore::ForgetHeard(feed)),
             Output::Shun { peer, feed, sequence, fork } => {
                 return self.chore(Chore::Shun { peer, feed, sequence, fork });
             }
@@ -268,9 +273,8 @@ impl Hub {
 
     /// Whether a feed may be shown to a peer: not what is blocked here, not to
     /// those its author blocks, and people's feeds not to strangers.
-    pub(crate) fn may_see(&self, feed: &FeedId, peer: &FeedId) -> bool {
-        let state = self.lock();
-        !state.blocked.contains(feed) && !state.blocks.contains(&(*feed, *peer))
+    pub(crate) fn may_see(&self, feed: &FeedId, peer: &FeedId, known: bool) -> bool {
+        self.lock().ebt.may_have(peer, known, feed)
     }
 
     /// Remembers that a feed is not fetched from a peer.
@@ -305,8 +309,11 @@ impl Hub {
     ) {
         self.act(|s, now| {
             let new: BTreeMap<FeedId, Want> = wants.iter().map(|(feed, (want, _))| (*feed, *want)).collect();
-            for (feed, want) in &new {
-                if s.wanted.get(feed) != Some(want) {
+            if !std::mem::replace(&mut s.planned, true) {
+                // As in the last run: nobody has to be told anything new.
+                s.ebt.load_wanted(new.iter().map(|(feed, want)| (*feed, *want)));
+            } else {
+                for (feed, want) in new.iter().filter(|(feed, want)| s.wanted.get(feed) != Some(want)) {
                     s.ebt.set_wanted(*feed, *want, now);
                 }
             }

@@ -259,6 +259,7 @@ impl Node {
         for chore in chores {
             let failed: Option<Box<dyn std::error::Error>> = match chore {
                 Chore::SaveClock(peer, changes) => inner.feeds.save_clock(&peer, &changes).err().map(Into::into),
+                Chore::ForgetHeard(feed) => inner.feeds.forget_heard(&feed).err().map(Into::into),
                 Chore::Shun { peer, feed, sequence, fork } => {
                     let shunned = Shunned { peer, feed, sequence, fork, at: now_ms() };
                     inner.feeds.shun(&shunned).err().map(Into::into)

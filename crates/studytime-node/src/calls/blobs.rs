@@ -235,6 +235,7 @@ impl Node {
             if !dry_run && !gone.is_empty() {
                 n.inner().blobs.delete(&gone).map_err(|e| store_error(&e))?;
                 n.inner().holdings.removed(&gone);
+                n.inner().hub.act(|s, _| gone.iter().for_each(|b| s.wants.handle_deleted(b)));
                 n.inner().indexer.blobs_changed(gone);
             }
             Ok(GcReply { removed, kept, dry_run })

@@ -190,15 +190,13 @@ impl Node {
             Ok((stream, secure)) => {
                 attempts.set(&shown, address.key, "connected", None, u64::MAX);
                 self.peer_event(address.key, "connected", None);
-                if let Some(up) = up {
-                    let _ = up.send(Ok(()));
-                }
                 let link = Link {
                     stream,
                     secure,
                     address: shown.clone(),
                     outgoing: true,
                     invited: false,
+                    up,
                 };
                 let why = peer::drive(self, link).await;
                 let due = now_ms() + FIRST_PAUSE_MS;

@@ -79,6 +79,7 @@ async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshak
                 address: from.to_string(),
                 outgoing: false,
                 invited,
+                up: None,
             };
             if !invited {
                 node.peer_event(peer, "connected", None);

@@ -262,7 +262,7 @@ impl Session {
             Err(error) => return self.mux.fail(id, &error.to_string()),
         };
         let tips = self.node.inner().hub.tips([request.feed]);
-        let allowed = self.node.inner().hub.may_see(&request.feed, &self.peer.feed);
+        let allowed = self.node.inner().hub.may_see(&request.feed, &self.peer.feed, self.known);
         let tip = tips.get(&request.feed).copied().unwrap_or(0);
         self.uses.insert(id, Use::HistoryServe);
         self.node.inner().hub.uses_history(self.peer.connection);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use studytime_replicate::PeerId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// Bytes read from the socket at a time.
@@ -38,6 +38,8 @@ pub(crate) struct Link<S> {
     pub(crate) outgoing: bool,
     /// Connected with an invite's key: may only redeem it.
     pub(crate) invited: bool,
+    /// Told when the connection is in use.
+    pub(crate) up: Option<oneshot::Sender<Result<(), String>>>,
 }
 
 /// Why a connection ended, for a person.
@@ -64,9 +66,16 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(node: &Node, link: 
         wake: Arc::clone(&wake),
     };
     if !link.invited && !inner.hub.connect(node.id(), peer, slot) {
+        if let Some(up) = link.up {
+            // There is a connection to this peer, which is what was asked for.
+            let _ = up.send(Ok(()));
+        }
         return "both sides dialled; the other connection is kept".into();
     }
-    let mut session = Session::new(node.clone(), peer, link.outgoing, link.invited);
+    if let Some(up) = link.up {
+        let _ = up.send(Ok(()));
+    }
+    let mut session = Session::new(node.clone(), peer, link.outgoing, link.invited, known);
     session.greet();
     let why = run(node, link.stream, link.secure, &mut session, &wake).await;
     session.close();

@@ -58,6 +58,8 @@ pub(crate) struct Session {
     pub(super) peer: PeerId,
     pub(super) outgoing: bool,
     pub(super) invited: bool,
+    /// More than a stranger.
+    pub(super) known: bool,
     pub(crate) mux: Mux,
     pub(super) uses: HashMap<StreamId, Use>,
     pub(super) jobs: JoinSet<Done>,
@@ -76,12 +78,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(node: Node, peer: PeerId, outgoing: bool, invited: bool) -> Self {
+    pub(super) fn new(node: Node, peer: PeerId, outgoing: bool, invited: bool, known: bool) -> Self {
         Self {
             node,
             peer,
             outgoing,
             invited,
+            known,
             mux: Mux::new(Limits::default()),
             uses: HashMap::new(),
             jobs: JoinSet::new(),
