@@ -2,10 +2,9 @@
 
 use super::Index;
 use super::diff::{Missing, compare, missing_texts, note_missing, put_columns, read_touched};
-use super::open::learner;
+use super::open::{learner, number_wanted};
 use crate::store::read;
 use crate::{ApplyError, Changes, Facts};
-use rusqlite::TransactionBehavior;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use studytime_schema::FeedId;
@@ -54,7 +53,7 @@ impl Index {
             self.maker.learner = learner;
         }
         self.maker.set_facts(Arc::new(facts));
-        self.number_wanted()?;
+        number_wanted(&mut self.conn, &mut self.numbers, &self.maker)?;
         let mut columns = self.maker.read_all(&self.conn)?;
         columns.position = self.position;
         let mut missing = Missing::new();
@@ -73,7 +72,7 @@ impl Index {
         let facts = Arc::new(facts);
         let old = self.maker.facts.clone();
         self.maker.set_facts(facts.clone());
-        self.number_wanted()?;
+        number_wanted(&mut self.conn, &mut self.numbers, &self.maker)?;
         let shown = self.shared.columns();
         let mut touched = BTreeMap::new();
         let opened: BTreeSet<FeedId> = old.opened.iter().copied().collect();
@@ -103,18 +102,6 @@ impl Index {
             note_missing(all, &missing, &mut changes);
         });
         Ok(changes)
-    }
-
-    /// A course that is opened by a link needs a number before any message of
-    /// it is here.
-    fn number_wanted(&mut self) -> rusqlite::Result<()> {
-        let tx = self
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for feed in self.maker.wanted() {
-            self.numbers.number(&tx, &feed)?;
-        }
-        tx.commit()
     }
 
     /// Lays progress over that is kept by the node and not published yet, with

@@ -8,7 +8,7 @@ use crate::reader::Shared;
 use crate::store::{self, FeedNumbers, Folder, Pool, Unusable, read, write};
 use crate::text::TextIndex;
 use crate::{ApplyError, OpenError};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Index {
         dir: &Path,
         folder: Folder,
         generation: u64,
-        conn: Connection,
+        mut conn: Connection,
         options: Options,
     ) -> Result<Self, OpenError> {
         let sql = |e| rows_error(dir, e);
@@ -118,6 +118,8 @@ impl Index {
         store::set_meta(&conn, "stamp", stamp).map_err(sql)?;
         let mut maker = Maker::new(options.facts, options.subjects);
         maker.learner = Arc::new(learner(&conn, &maker.facts.own).map_err(sql)?);
+        let mut numbers = FeedNumbers::default();
+        number_wanted(&mut conn, &mut numbers, &maker).map_err(sql)?;
         let mut columns = maker.read_all(&conn).map_err(sql)?;
         columns.position = position;
         let waiting = !write::queued(&conn, stamp, 1).map_err(sql)?.is_empty();
@@ -130,7 +132,7 @@ impl Index {
             conn,
             text,
             maker,
-            numbers: FeedNumbers::default(),
+            numbers,
             bodies: Bodies::default(),
             position,
             stamp,
@@ -185,4 +187,18 @@ pub(super) fn learner(conn: &Connection, own: &[FeedId]) -> rusqlite::Result<Lea
         }
     }
     Ok(state)
+}
+
+/// Gives numbers to the courses that are shown whatever the lists say: one that
+/// is opened by a link needs it before any message of it is here.
+pub(super) fn number_wanted(
+    conn: &mut Connection,
+    numbers: &mut FeedNumbers,
+    maker: &Maker,
+) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for feed in maker.wanted() {
+        numbers.number(&tx, &feed)?;
+    }
+    tx.commit()
 }

@@ -167,3 +167,18 @@ fn an_own_feed_that_becomes_known_late_counts_whole() {
     );
     assert_eq!(late.reader.learner().unwrap().courses.len(), 1);
 }
+
+#[test]
+fn a_started_course_of_which_nothing_is_here_is_shown_after_a_reopen() {
+    let mut w = World::default();
+    w.enrol("me", "unseen", false);
+    // Taken in before the feed was known to be the user's.
+    let held = held(&w, facts(&[], &[]));
+    assert!(names(&held.reader, &CourseQuery::default()).is_empty());
+    let Held { index, dir, .. } = held;
+    drop(index);
+    let index = open(dir.path(), facts(&["me"], &[]));
+    let shown = cards(&index.reader(), &CourseQuery::default());
+    assert_eq!(shown[0].feed_id, id("unseen"));
+    assert!(shown[0].started);
+}
