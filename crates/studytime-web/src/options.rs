@@ -22,7 +22,8 @@ impl std::fmt::Debug for Options {
 
 impl Options {
     /// For pages at `address`, the one the listener is bound to: answers to
-    /// that address, and to `localhost` when it is a loopback address. Makes the
+    /// that address, and to `localhost` when it is a loopback address or the
+    /// wildcard (other names of this machine must be [allowed](Self::allow_host)). Makes the
     /// tokens of this start; should the system have no randomness, the pages
     /// can be read, but every form is refused.
     pub fn new(address: SocketAddr) -> Self {
@@ -32,8 +33,13 @@ impl Options {
             cookie: random_text(),
             token: random_text(),
         };
-        if address.ip().is_loopback() {
+        let ip = address.ip();
+        if ip.is_loopback() || ip.is_unspecified() {
             options = options.allow_host(format!("localhost:{port}"));
+        }
+        if ip.is_unspecified() {
+            let own = if ip.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+            options = options.allow_host(format!("{own}:{port}"));
         }
         if port == 80 {
             // Browsers leave the default port out.
@@ -74,4 +80,39 @@ fn random_text() -> Option<String> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_names_are_answered_to() {
+        let at = |address: &str| Options::new(address.parse().unwrap());
+        assert!(at("127.0.0.1:80").answers_to("localhost"));
+        assert!(
+            at("[::1]:7000").answers_to("[::1]:7000")
+                && at("[::1]:7000").answers_to("localhost:7000")
+        );
+        assert!(at("0.0.0.0:7000").answers_to("127.0.0.1:7000"));
+        let lan = at("192.168.1.5:7000");
+        assert!(lan.answers_to("192.168.1.5:7000") && !lan.answers_to("localhost:7000"));
+        assert!(
+            lan.allow_host("School.local:7000")
+                .is_own_origin("http://school.local:7000")
+        );
+        assert!(!at("127.0.0.1:7000").is_own_origin("https://127.0.0.1:7000"));
+    }
+
+    #[test]
+    fn tokens_differ_and_are_not_shown() {
+        let options = Options::new("127.0.0.1:1".parse().unwrap());
+        let (cookie, token) = (
+            options.cookie.clone().unwrap(),
+            options.token.clone().unwrap(),
+        );
+        assert_ne!(cookie, token);
+        let shown = format!("{options:?}");
+        assert!(!shown.contains(&cookie) && !shown.contains(&token));
+    }
 }

@@ -2,6 +2,7 @@
 //! cannot be made.
 
 use crate::app::App;
+use crate::markup::{self, Kind, Rendered};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -76,6 +77,18 @@ pub(crate) fn html(template: &impl Template) -> Result<Response, Problem> {
             Err(Problem::failed("The page could not be written."))
         }
     }
+}
+
+/// Longest text that is rendered in place; longer ones would hold up other requests.
+const RENDER_INLINE: usize = 32 * 1024;
+
+/// Lesson text to safe HTML, aside from the other requests when it is long.
+pub(crate) async fn rendered(text: String, kind: Kind) -> Rendered {
+    if text.len() <= RENDER_INLINE {
+        return markup::render(&text, kind);
+    }
+    let task = tokio::task::spawn_blocking(move || markup::render(&text, kind));
+    task.await.unwrap_or_default()
 }
 
 /// Why a page cannot be shown; becomes a page that says so.

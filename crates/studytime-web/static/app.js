@@ -215,8 +215,8 @@
       return b;
     };
     const tools = make("div", { className: "player-tools", lang: "en", dir: "ltr" },
-      button("−10 s", "Back 10 seconds", () => step(-10)),
-      button("+10 s", "Forward 10 seconds", () => step(10)),
+      button("−10 s", "−10 s: back 10 seconds", () => step(-10)),
+      button("+10 s", "+10 s: forward 10 seconds", () => step(10)),
       make("label", {}, "Speed ", select),
       make("span", { className: "muted", textContent: "Keys: space, ← →, J L, < >, C, F, M" }));
     $("figcaption", figure).append(tools);

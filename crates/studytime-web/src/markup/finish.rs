@@ -8,7 +8,7 @@
 use super::clean::{ID_PREFIX, REMOTE, language_of};
 use super::{Heading, escape_into, highlight, math};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Around the number of a formula; private-use characters that
 /// [`without_marks`] takes out of the lesson first.
@@ -39,6 +39,8 @@ struct Finisher<'a> {
     out: String,
     toc: Vec<Heading>,
     ids: HashSet<String>,
+    /// For each base of an id, the number that was last put behind it.
+    numbered: HashMap<String, usize>,
     formulas: &'a [String],
     find_math: bool,
     found: usize,
@@ -62,6 +64,7 @@ pub(super) fn finish(html: &str, formulas: &[String], find_math: bool) -> (Strin
         out: String::with_capacity(html.len() + html.len() / 8),
         toc: Vec::new(),
         ids: HashSet::new(),
+        numbered: HashMap::new(),
         formulas,
         find_math,
         found: 0,
@@ -164,15 +167,19 @@ impl Finisher<'_> {
         }
     }
 
-    fn free_id(&self, text: &str) -> String {
-        let slug = format!("{ID_PREFIX}{}", slug(text));
-        if !self.ids.contains(&slug) {
-            return slug;
+    fn free_id(&mut self, text: &str) -> String {
+        let base = format!("{ID_PREFIX}{}", slug(text));
+        let number = self.numbered.entry(base.clone()).or_default();
+        loop {
+            let id = match *number {
+                0 => base.clone(),
+                n => format!("{base}-{n}"),
+            };
+            *number += 1;
+            if !self.ids.contains(&id) {
+                return id;
+            }
         }
-        (1..)
-            .map(|n| format!("{slug}-{n}"))
-            .find(|id| !self.ids.contains(id))
-            .unwrap_or(slug)
     }
 
     fn picture(&mut self, tag: &str) {
@@ -234,26 +241,34 @@ impl Finisher<'_> {
             ("\\[", "\\]", true),
             ("$$", "$$", true),
         ];
-        let mut rest = text;
+        let find = |what: &str, from: usize| text.get(from..)?.find(what).map(|at| from + at);
+        // Where each kind opens next; looked for again only once it is passed.
+        let mut opens = PAIRS.map(|(open, ..)| find(open, 0));
+        let mut copied = 0;
         while self.found < MAX_FORMULAS {
-            let first = PAIRS
-                .iter()
-                .filter_map(|pair| rest.find(pair.0).map(|at| (at, pair)))
-                .min_by_key(|(at, _)| *at);
-            let Some((at, (open, close, block))) = first else {
+            let first = (0..PAIRS.len()).filter_map(|i| Some((opens[i]?, i))).min();
+            let Some((at, kind)) = first else {
                 break;
             };
-            let Some(end) = rest[at + open.len()..].find(close) else {
-                break;
+            let (open, close, block) = PAIRS[kind];
+            let Some(end) = find(close, at + open.len()) else {
+                opens[kind] = None;
+                continue;
             };
-            let inside = &rest[at + open.len()..at + open.len() + end];
-            self.out.push_str(&rest[..at]);
-            self.out
-                .push_str(&math::to_mathml(&unescape(inside), *block));
+            self.out.push_str(&text[copied..at]);
+            self.out.push_str(&math::to_mathml(
+                &unescape(&text[at + open.len()..end]),
+                block,
+            ));
             self.found += 1;
-            rest = &rest[at + open.len() + end + close.len()..];
+            copied = end + close.len();
+            for (i, (open, ..)) in PAIRS.iter().enumerate() {
+                if opens[i].is_some_and(|at| at < copied) {
+                    opens[i] = find(open, copied);
+                }
+            }
         }
-        self.out.push_str(rest);
+        self.out.push_str(&text[copied..]);
     }
 }
 

@@ -24,6 +24,10 @@ pub const MAX_NESTING: usize = 256;
 /// Deepest nesting of lists and quotes in Markdown; deeper ones are flattened.
 pub const MAX_LISTS: usize = 32;
 
+/// Most work that writing out the cleaned text may be: its bytes times the
+/// characters for which the writer looks through the whole rest of the text.
+const MAX_ESCAPING: usize = 50_000_000_000;
+
 /// How to read a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -156,7 +160,10 @@ fn source(text: &str) -> Rendered {
 
 fn from_html(html: &str, formulas: Vec<String>, find_math: bool) -> Option<Rendered> {
     let html = clean::without_scripts(html);
-    if clean::nesting(&html) > MAX_NESTING {
+    // The writer searches on to the end for each `&` and each character whose
+    // UTF-8 form begins with C2.
+    let rescans = html.bytes().filter(|b| matches!(b, b'&' | 0xc2)).count();
+    if clean::nesting(&html) > MAX_NESTING || rescans.saturating_mul(html.len()) > MAX_ESCAPING {
         return None;
     }
     let html = clean::clean(&html);

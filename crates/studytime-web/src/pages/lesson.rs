@@ -3,7 +3,7 @@ use super::{course_id, done_at, lesson_number};
 use crate::app::App;
 use crate::form::{Form, Query};
 use crate::markup::{self, Heading, Kind};
-use crate::page::{Problem, Shell, html};
+use crate::page::{Problem, Shell, html, rendered};
 use crate::questions::Asked;
 use crate::text::{self, Moment};
 use crate::view;
@@ -247,7 +247,7 @@ pub(crate) async fn show(
         LessonContentType::Plain => Kind::Plain,
     };
     let source = reply.content.as_deref().unwrap_or_default();
-    let rendered = markup::render(without_title(source, &name, kind), kind);
+    let rendered = rendered(without_title(source, &name, kind).to_owned(), kind).await;
     let has_text =
         reply.lesson.lesson_content.is_some() || reply.lesson.lesson_content_blob.is_some();
     let names = |n: Option<u64>| {
