@@ -129,7 +129,8 @@ pub(crate) enum Catalog {
     #[command(after_help = PUBLISH_EXAMPLES, group = ArgGroup::new("what").required(true).args(["id", "from"]))]
     Publish {
         /// Your list: its name or feed id
-        name: String,
+        #[arg(value_name = "NAME")]
+        list: String,
         /// The course
         #[arg(value_parser = feed_id)]
         id: Option<FeedId>,

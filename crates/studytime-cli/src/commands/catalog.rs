@@ -31,21 +31,21 @@ pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failu
             let done = context.call(CatalogMove { id, position }).await?;
             context.out.value(&done, |t| t.line(format!("The course list {id} is now number {position}.")))
         }
-        Catalog::Publish { name, id, from, edit } => {
+        Catalog::Publish { list, id, from, edit } => {
             let published = match (id, from) {
                 (Some(course), None) => {
-                    context.call(CatalogPublish { catalog: name.clone(), course, edit: edit.into() }).await?
+                    context.call(CatalogPublish { catalog: list.clone(), course, edit: edit.into() }).await?
                 }
                 (None, Some(file)) => {
                     if CourseEdit::from(edit) != CourseEdit::default() {
                         return Err(Failure::usage("with --from, the file says what the courses are called; leave the other options out"));
                     }
-                    context.call(CatalogPublishFile { catalog: name.clone(), path: absolute(&file)? }).await?
+                    context.call(CatalogPublishFile { catalog: list.clone(), path: absolute(&file)? }).await?
                 }
                 // The parser lets nothing else through.
                 _ => return Err(Failure::usage("say which course: its id, or --from FILE")),
             };
-            tell(context, &name, &published)
+            tell(context, &list, &published)
         }
     }
 }
