@@ -368,14 +368,15 @@ pub struct BackupReply {
 }
 
 /// One message of a feed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogMessage {
     /// Its id.
     pub key: MessageId,
     /// Its place in the feed.
     pub sequence: u64,
-    /// The message as it travels.
-    pub value: serde_json::Value,
+    /// The message as it travels: its text, because the order of fields is part
+    /// of what was signed.
+    pub value: Box<serde_json::value::RawValue>,
     /// The content, when it was encrypted and we can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<serde_json::Value>,

@@ -30,7 +30,7 @@ impl Node {
                     Ok(LogMessage {
                         key: message.id(),
                         sequence: m.sequence,
-                        value: serde_json::from_str(&m.wire).map_err(|e| failed(&e))?,
+                        value: serde_json::value::RawValue::from_string(m.wire.to_string()).map_err(|e| failed(&e))?,
                         opened: opened.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
                     })
                 })
