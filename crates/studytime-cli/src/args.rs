@@ -35,8 +35,11 @@ their ssb: form.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 not found, 4 refused or invalid input.
 
-Environment: STUDYTIME_DATA_DIR, STUDYTIME_NETWORK_KEY (as the options), STUDYTIME_NO_BROWSER
-(never open a browser), RUST_LOG (what is logged), NO_COLOR.";
+Without --data-dir, everything is kept in $STUDYTIME_DATA_DIR, or where this system keeps such
+things: ~/.local/share/studytime on Linux, ~/Library/Application Support/studytime on macOS,
+%LOCALAPPDATA%\\studytime on Windows. A network key is 32 bytes in base64; the default is the main
+Scuttlebutt network. More variables: STUDYTIME_NO_BROWSER (never open a browser), RUST_LOG
+(what is logged), NO_COLOR.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -47,6 +50,7 @@ Environment: STUDYTIME_DATA_DIR, STUDYTIME_NETWORK_KEY (as the options), STUDYTI
     long_about = ABOUT,
     after_help = EXAMPLES,
     disable_help_subcommand = true,
+    max_term_width = 100,
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -58,22 +62,31 @@ pub(crate) struct Cli {
 /// Options that every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where keys, messages and files are kept [default: $STUDYTIME_DATA_DIR, or the place
-    /// this system has for it, like ~/.local/share/studytime]
+    /// Where everything is kept [env: STUDYTIME_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The network to belong to, as 32 bytes in base64 [default: $STUDYTIME_NETWORK_KEY, or
-    /// the main Scuttlebutt network]
-    #[arg(long, global = true, value_name = "BASE64", help_heading = "Everywhere")]
+    /// The network to belong to, if not the main one [env: STUDYTIME_NETWORK_KEY]
+    #[arg(
+        long,
+        global = true,
+        value_name = "BASE64",
+        help_heading = "Everywhere"
+    )]
     pub(crate) network_key: Option<NetworkKey>,
-    /// Print JSON: one value, or a line for each entry of a list and for each event
+    /// Print JSON: one value, or a line for each entry of a list
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     /// Log more to standard error; twice for everything
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
     pub(crate) verbose: u8,
     /// Only results and errors: no hints, no progress
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Everywhere"
+    )]
     pub(crate) quiet: bool,
 }
 
@@ -180,9 +193,14 @@ fn blob_id(text: &str) -> Result<BlobId, String> {
 
 /// `ID,SEQ`.
 fn tip(text: &str) -> Result<Tip, String> {
-    let (id, sequence) = text.rsplit_once(',').ok_or("expected ID,SEQ: the last message's id and its sequence")?;
+    let (id, sequence) = text
+        .rsplit_once(',')
+        .ok_or("expected ID,SEQ: the last message's id and its sequence")?;
     Ok(Tip {
-        id: id.trim().parse().map_err(|e: studytime_schema::ParseRefError| e.to_string())?,
+        id: id
+            .trim()
+            .parse()
+            .map_err(|e: studytime_schema::ParseRefError| e.to_string())?,
         sequence: sequence
             .trim()
             .parse()

@@ -69,8 +69,11 @@ impl Context {
             Some(key) => key,
             None => network_from_environment()?,
         };
-        let dir = data_dir::choose(global.data_dir)
-            .ok_or_else(|| Failure::usage("this system names no home directory; say where to keep everything with --data-dir"))?;
+        let dir = data_dir::choose(global.data_dir).ok_or_else(|| {
+            Failure::usage(
+                "this system names no home directory; say where to keep everything with --data-dir",
+            )
+        })?;
         Ok(Self {
             dir: absolute(&dir)?,
             network,
@@ -87,12 +90,16 @@ impl Context {
 
     /// Makes one request to the node, whether one is running or not.
     pub(crate) async fn call<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
-        self.with(Needs::Store, async |session| session.call(call).await).await
+        self.with(Needs::Store, async |session| session.call(call).await)
+            .await
     }
 
     /// Like [`call`](Self::call), with a progress bar.
     pub(crate) async fn call_with_bar<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
-        self.with(Needs::Store, async |session| session.call_with_bar(call).await).await
+        self.with(Needs::Store, async |session| {
+            session.call_with_bar(call).await
+        })
+        .await
     }
 
     /// Does `work` with the node that runs on the data directory, or else with
@@ -117,7 +124,11 @@ impl Context {
     }
 
     async fn open(&self, needs: Needs) -> Result<Session, Failure> {
-        let session = |handle, local| Session { handle, local, out: self.out.clone() };
+        let session = |handle, local| Session {
+            handle,
+            local,
+            out: self.out.clone(),
+        };
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             if let Some(client) = Client::connect(&self.dir).await? {
@@ -128,7 +139,10 @@ impl Context {
             match builder.open().await {
                 Ok(node) => return Ok(session(node.handle(), Some(node))),
                 // A node that runs but does not answer is starting or closing.
-                Err(OpenError::Dir(OpenDirError::InUse { kind: Some(LockKind::Serve), .. })) if !left.is_zero() => {
+                Err(OpenError::Dir(OpenDirError::InUse {
+                    kind: Some(LockKind::Serve),
+                    ..
+                })) if !left.is_zero() => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Err(error) => return Err(error.into()),
@@ -148,7 +162,12 @@ impl Context {
                 {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
-                Err(OpenError::Dir(error @ OpenDirError::InUse { kind: Some(LockKind::Serve), .. })) => {
+                Err(OpenError::Dir(
+                    error @ OpenDirError::InUse {
+                        kind: Some(LockKind::Serve),
+                        ..
+                    },
+                )) => {
                     return Err(ApiError::new(studytime_node::api::ErrorKind::Failed, error.to_string())
                         .hint("commands like `studytime status` reach it; end it first, or use another --data-dir")
                         .into());
@@ -161,14 +180,17 @@ impl Context {
 
 fn network_from_environment() -> Result<NetworkKey, Failure> {
     match env::var("STUDYTIME_NETWORK_KEY") {
-        Ok(text) if !text.is_empty() => text
-            .parse()
-            .map_err(|e| Failure::usage(format!("the environment variable STUDYTIME_NETWORK_KEY is wrong: {e}"))),
+        Ok(text) if !text.is_empty() => text.parse().map_err(|e| {
+            Failure::usage(format!(
+                "the environment variable STUDYTIME_NETWORK_KEY is wrong: {e}"
+            ))
+        }),
         _ => Ok(NetworkKey::MAIN),
     }
 }
 
 /// The path as any process would understand it.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|_| Failure::usage(format!("{:?} is no path", path.display().to_string())))
+    std::path::absolute(path)
+        .map_err(|_| Failure::usage(format!("{:?} is no path", path.display().to_string())))
 }

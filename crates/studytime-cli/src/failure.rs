@@ -23,7 +23,10 @@ impl Failure {
     }
 
     pub(crate) fn cancelled() -> Self {
-        Self::Error(ApiError::new(ErrorKind::Cancelled, "stopped; nothing more was done"))
+        Self::Error(ApiError::new(
+            ErrorKind::Cancelled,
+            "stopped; nothing more was done",
+        ))
     }
 
     /// The exit code: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused.
@@ -75,14 +78,20 @@ pub(crate) fn file_error(path: &Path, error: &io::Error) -> ApiError {
 
 fn config_error(error: &ConfigError) -> ApiError {
     let failed = ApiError::failed("the settings cannot be used", error);
-    ApiError { kind: ErrorKind::Refused, ..failed }.hint("correct the file, or delete it: every setting has a default")
+    ApiError {
+        kind: ErrorKind::Refused,
+        ..failed
+    }
+    .hint("correct the file, or delete it: every setting has a default")
 }
 
 fn open_error(error: &OpenError) -> ApiError {
     match error {
         OpenError::Dir(dir) => dir_error(dir),
         OpenError::Config(config) => config_error(config),
-        OpenError::Listen { address, source } => port_error(&address.to_string(), source, "--listen"),
+        OpenError::Listen { address, source } => {
+            port_error(&address.to_string(), source, "--listen")
+        }
         other => ApiError::failed("the node could not be started", other),
     }
 }
@@ -103,7 +112,12 @@ fn dir_error(error: &OpenDirError) -> ApiError {
 
 /// An address that cannot be listened on; `option` is where to choose another.
 pub(crate) fn port_error(address: &str, source: &io::Error, option: &str) -> ApiError {
-    let error = |why: &str| ApiError::new(ErrorKind::Failed, format!("cannot listen on {address}: {why}"));
+    let error = |why: &str| {
+        ApiError::new(
+            ErrorKind::Failed,
+            format!("cannot listen on {address}: {why}"),
+        )
+    };
     match source.kind() {
         io::ErrorKind::AddrInUse => error("another program uses this port")
             .hint(format!("end that program, or choose another port: {option} HOST:PORT (port 0 picks a free one)")),

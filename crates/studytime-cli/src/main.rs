@@ -41,7 +41,9 @@ fn main() -> ExitCode {
             runtime.shutdown_timeout(LAST_WORK);
             result
         }
-        Err(error) => Err(ApiError::failed("the program could not start its threads", &error).into()),
+        Err(error) => {
+            Err(ApiError::failed("the program could not start its threads", &error).into())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,9 +89,17 @@ fn start_log(global: &Global) {
         (_, 2) => "debug",
         _ => "trace",
     };
-    let names = ["studytime", "studytime_node", "studytime_web", "studytime_import", "studytime_index", "studytime_replicate"];
+    let names = [
+        "studytime",
+        "studytime_node",
+        "studytime_web",
+        "studytime_import",
+        "studytime_index",
+        "studytime_replicate",
+    ];
     let names = names.map(|n| format!("{n}={ours}")).join(",");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("error,{names}")));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("error,{names}")));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

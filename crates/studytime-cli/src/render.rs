@@ -46,7 +46,11 @@ impl Out {
     }
 
     /// One result: as it is for `--json`, as `text` writes it for people.
-    pub(crate) fn value<T: Serialize + ?Sized>(&self, value: &T, text: impl FnOnce(&mut Text)) -> Result<(), Failure> {
+    pub(crate) fn value<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&mut Text),
+    ) -> Result<(), Failure> {
         if self.json {
             return put(&line(value)?);
         }
@@ -54,7 +58,11 @@ impl Out {
     }
 
     /// A list: a line an entry for `--json`, as `text` writes it for people.
-    pub(crate) fn list<T: Serialize>(&self, items: &[T], text: impl FnOnce(&mut Text)) -> Result<(), Failure> {
+    pub(crate) fn list<T: Serialize>(
+        &self,
+        items: &[T],
+        text: impl FnOnce(&mut Text),
+    ) -> Result<(), Failure> {
         if self.json {
             let mut all = String::new();
             for item in items {
@@ -97,15 +105,24 @@ pub(crate) fn print_error(json: bool, error: &ApiError) {
         }
         return;
     }
-    let mut text = format!("{} {}\n", style("error:").for_stderr().red().bold(), text::clean_lines(&error.message));
+    let mut text = format!(
+        "{} {}\n",
+        style("error:").for_stderr().red().bold(),
+        text::clean_lines(&error.message)
+    );
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("{} {}\n", style("hint:").for_stderr().cyan(), text::clean_lines(hint)));
+        text.push_str(&format!(
+            "{} {}\n",
+            style("hint:").for_stderr().cyan(),
+            text::clean_lines(hint)
+        ));
     }
     put_err(&text);
 }
 
 fn line<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
-    let mut text = serde_json::to_string(value).map_err(|e| ApiError::failed("the result cannot be written as JSON", &e))?;
+    let mut text = serde_json::to_string(value)
+        .map_err(|e| ApiError::failed("the result cannot be written as JSON", &e))?;
     text.push('\n');
     Ok(text)
 }
@@ -116,7 +133,11 @@ pub(crate) fn put_bytes(bytes: &[u8]) -> Result<(), Failure> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ClosedPipe),
-        Err(e) => Err(ApiError::new(ErrorKind::Failed, format!("standard output cannot be written: {e}")).into()),
+        Err(e) => Err(ApiError::new(
+            ErrorKind::Failed,
+            format!("standard output cannot be written: {e}"),
+        )
+        .into()),
     }
 }
 

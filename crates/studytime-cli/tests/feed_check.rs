@@ -13,7 +13,9 @@ fn feed(hmac: Option<&HmacKey>) -> Vec<Message> {
     for n in 0..3_u64 {
         let tip: Option<Tip> = messages.last().map(Message::tip);
         let content = json!({ "type": "post", "text": format!("number {n}") });
-        messages.push(Message::sign(&keys, tip.as_ref(), 1_700_000_000_000 + n, &content, hmac).unwrap());
+        messages.push(
+            Message::sign(&keys, tip.as_ref(), 1_700_000_000_000 + n, &content, hmac).unwrap(),
+        );
     }
     messages
 }
@@ -31,13 +33,19 @@ fn without_a_tip_only_a_first_message_is_valid() {
     let messages = feed(None);
     let (code, lines) = check(&home, &[messages[0].wire().as_bytes()], &[]);
     assert_eq!(code, 0);
-    assert_eq!(lines, [json!({ "valid": true, "id": messages[0].id(), "error": null })]);
+    assert_eq!(
+        lines,
+        [json!({ "valid": true, "id": messages[0].id(), "error": null })]
+    );
 
     let (code, lines) = check(&home, &[messages[1].wire().as_bytes()], &[]);
     assert_eq!(code, 4);
     assert_eq!(lines[0]["valid"], false);
     assert_eq!(lines[0]["id"], json!(messages[1].id()));
-    assert!(lines[0]["error"].as_str().unwrap().contains("first"), "{lines:?}");
+    assert!(
+        lines[0]["error"].as_str().unwrap().contains("first"),
+        "{lines:?}"
+    );
     assert!(!home.data_dir().exists(), "judging needs no data directory");
 }
 
@@ -49,7 +57,10 @@ fn with_a_tip_exactly_the_next_message_is_valid() {
     let wires: Vec<&[u8]> = messages.iter().map(|m| m.wire().as_bytes()).collect();
     let (code, lines) = check(&home, &wires, &["--tip", &tip]);
     assert_eq!(code, 4);
-    let valid: Vec<bool> = lines.iter().map(|l| l["valid"].as_bool().unwrap()).collect();
+    let valid: Vec<bool> = lines
+        .iter()
+        .map(|l| l["valid"].as_bool().unwrap())
+        .collect();
     assert_eq!(valid, [false, true, false]);
 }
 
@@ -60,16 +71,39 @@ fn what_is_no_message_is_told_line_by_line() {
     let good = messages[0].wire().as_bytes();
     let changed = messages[0].wire().replace("number 0", "number 9");
     let long = vec![b' '; (1 << 20) + 1];
-    let lines: &[&[u8]] = &[good, b"", b"no json", &[0xff, 0xfe], changed.as_bytes(), &long, b"{}", good, b""];
+    let lines: &[&[u8]] = &[
+        good,
+        b"",
+        b"no json",
+        &[0xff, 0xfe],
+        changed.as_bytes(),
+        &long,
+        b"{}",
+        good,
+        b"",
+    ];
     let (code, verdicts) = check(&home, lines, &[]);
     assert_eq!(code, 4);
-    let valid: Vec<bool> = verdicts.iter().map(|l| l["valid"].as_bool().unwrap()).collect();
-    assert_eq!(valid, [true, false, false, false, false, false, false, true], "one a line, the last line end is none");
+    let valid: Vec<bool> = verdicts
+        .iter()
+        .map(|l| l["valid"].as_bool().unwrap())
+        .collect();
+    assert_eq!(
+        valid,
+        [true, false, false, false, false, false, false, true],
+        "one a line, the last line end is none"
+    );
     for verdict in verdicts.iter().filter(|v| v["valid"] == false) {
-        assert!(verdict["error"].as_str().is_some_and(|e| !e.is_empty()), "{verdict}");
+        assert!(
+            verdict["error"].as_str().is_some_and(|e| !e.is_empty()),
+            "{verdict}"
+        );
         assert_eq!(verdict["id"], Value::Null);
     }
-    assert!(verdicts[4]["error"].as_str().unwrap().contains("signature"), "{verdicts:?}");
+    assert!(
+        verdicts[4]["error"].as_str().unwrap().contains("signature"),
+        "{verdicts:?}"
+    );
 }
 
 #[test]
@@ -89,7 +123,13 @@ fn for_people_each_line_is_named() {
     let file = home.write("m", format!("{}\nnonsense\n", messages[0].wire()));
     let done = home.run(&["feed", "check", arg(&file)]);
     assert_eq!(done.code, 4);
-    assert!(done.stdout.starts_with(&format!("line 1: valid, {}\nline 2: invalid: ", messages[0].id())), "{done:?}");
+    assert!(
+        done.stdout.starts_with(&format!(
+            "line 1: valid, {}\nline 2: invalid: ",
+            messages[0].id()
+        )),
+        "{done:?}"
+    );
     assert!(done.stderr.contains("1 of 2"), "{done:?}");
 }
 
@@ -97,7 +137,13 @@ fn for_people_each_line_is_named() {
 fn a_file_that_cannot_be_read_is_named() {
     let home = Home::new();
     let error = home.fails(3, &["feed", "check", "absent.jsonl"]);
-    assert!(error["message"].as_str().unwrap().contains("absent.jsonl"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("absent.jsonl"),
+        "{error}"
+    );
     std::fs::create_dir(home.path("folder")).unwrap();
-    assert_eq!(home.fails(4, &["feed", "check", "folder"])["kind"], "refused");
+    assert_eq!(
+        home.fails(4, &["feed", "check", "folder"])["kind"],
+        "refused"
+    );
 }

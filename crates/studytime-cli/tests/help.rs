@@ -10,12 +10,24 @@ fn collect(path: &[String], all: &mut String) {
     args.push("--help");
     let done = finish(bare(&args));
     assert_eq!(done.code, 0, "{args:?}: {done:?}");
-    all.push_str(&format!("$ studytime {}\n\n{}\n", args.join(" "), done.stdout));
-    let commands = done.stdout.lines().skip_while(|l| *l != "Commands:").skip(1);
+    all.push_str(&format!(
+        "$ studytime {}\n\n{}\n",
+        args.join(" "),
+        done.stdout
+    ));
+    let commands = done
+        .stdout
+        .lines()
+        .skip_while(|l| *l != "Commands:")
+        .skip(1);
     for line in commands.take_while(|l| l.starts_with("  ")) {
         // Continued lines are indented further.
         if let Some(name) = line.strip_prefix("  ").filter(|l| !l.starts_with(' ')) {
-            let name = name.split_whitespace().next().unwrap_or_default().to_owned();
+            let name = name
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             collect(&[path, &[name]].concat(), all);
         }
     }
@@ -31,5 +43,8 @@ fn every_help_text() {
 #[test]
 fn the_version_is_said() {
     let done = finish(bare(&["--version"]));
-    assert_eq!(done.stdout, format!("studytime {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        done.stdout,
+        format!("studytime {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }

@@ -17,7 +17,10 @@ fn the_first_line_says_where_everything_is() {
     assert!(node.http().starts_with("http://127.0.0.1:"));
     assert!(ready["listen"].as_str().unwrap().starts_with("127.0.0.1:"));
     let address = node.address();
-    assert!(address.starts_with(&format!("net:{}~shs:", ready["listen"].as_str().unwrap())), "{address}");
+    assert!(
+        address.starts_with(&format!("net:{}~shs:", ready["listen"].as_str().unwrap())),
+        "{address}"
+    );
     for field in ["messages", "feeds"] {
         assert!(ready[field].is_u64(), "{field}: {ready}");
     }
@@ -37,8 +40,22 @@ fn commands_go_to_the_node_that_runs() {
     assert_eq!(status["http"], node.http());
     assert_eq!(status["address"], node.address());
     home.json(&["catalog", "new", "While it runs"]);
-    assert!(home.lines(&["catalog", "list"]).iter().any(|l| l["name"] == "While it runs"));
-    assert_eq!(home.fails(3, &["course", "show", "@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.ed25519"])["kind"], "not_found");
+    assert!(
+        home.lines(&["catalog", "list"])
+            .iter()
+            .any(|l| l["name"] == "While it runs")
+    );
+    assert_eq!(
+        home.fails(
+            3,
+            &[
+                "course",
+                "show",
+                "@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.ed25519"
+            ]
+        )["kind"],
+        "not_found"
+    );
     // A file is found from where the command is, not from where the node is.
     home.write("here/file.txt", "text");
     let mut command = home.command(&["blob", "add", "file.txt", "--json"]);
@@ -52,16 +69,25 @@ fn commands_go_to_the_node_that_runs() {
 fn a_directory_in_use_is_said_in_words() {
     let home = Home::new();
     let node = home.serve(&[]);
-    let error = home.fails(1, &["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    let error = home.fails(
+        1,
+        &["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"],
+    );
     let text = error["message"].as_str().unwrap();
-    assert!(text.contains("in use") && text.contains("running node"), "{error}");
+    assert!(
+        text.contains("in use") && text.contains("running node"),
+        "{error}"
+    );
     assert!(error["hint"].is_string(), "{error}");
     let error = home.fails(1, &["restore", "--accept-loss"]);
     assert!(error["hint"].is_string(), "{error}");
 
     // Plain `studytime` shows the pages of the one that runs.
     let told = home.json(&[]);
-    assert_eq!((&told["event"], &told["http"]), (&json!("running"), &json!(node.http())));
+    assert_eq!(
+        (&told["event"], &told["http"]),
+        (&json!("running"), &json!(node.http()))
+    );
     assert!(home.text(&[]).contains(node.http()));
     node.stop();
     assert_eq!(home.json(&["status"])["http"], json!(null));
@@ -73,11 +99,20 @@ fn a_port_in_use_is_said_in_words() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (args, option) in [
-        (["serve", "--listen", &address, "--http", "127.0.0.1:0"], "--listen"),
-        (["serve", "--listen", "127.0.0.1:0", "--http", &address], "--http"),
+        (
+            ["serve", "--listen", &address, "--http", "127.0.0.1:0"],
+            "--listen",
+        ),
+        (
+            ["serve", "--listen", "127.0.0.1:0", "--http", &address],
+            "--http",
+        ),
     ] {
         let error = home.fails(1, &args);
-        assert!(error["message"].as_str().unwrap().contains(&address), "{error}");
+        assert!(
+            error["message"].as_str().unwrap().contains(&address),
+            "{error}"
+        );
         assert!(error["hint"].as_str().unwrap().contains(option), "{error}");
     }
     // The directory is free again.
@@ -112,7 +147,10 @@ fn without_pages_there_is_no_http() {
     let node = home.serve(&["--no-http"]);
     assert_eq!(node.ready["http"], json!(null));
     let error = home.fails(1, &[]);
-    assert!(error["message"].as_str().unwrap().contains("without pages"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("without pages"),
+        "{error}"
+    );
     node.stop();
 }
 
@@ -121,15 +159,27 @@ fn two_nodes_meet_and_say_so() {
     let (ann, ben) = (Home::new(), Home::new());
     let (a, b) = (ann.serve(&[]), ben.serve(&[]));
     let peer = ben.json(&["peer", "connect", a.address()]);
-    assert_eq!((&peer["id"], &peer["state"]), (&json!(a.id()), &json!("connected")));
-    a.event("ben connected", |e| e["event"] == "peer" && e["state"] == "connected" && e["id"] == b.id());
+    assert_eq!(
+        (&peer["id"], &peer["state"]),
+        (&json!(a.id()), &json!("connected"))
+    );
+    a.event("ben connected", |e| {
+        e["event"] == "peer" && e["state"] == "connected" && e["id"] == b.id()
+    });
     let peers = ann.lines(&["peer", "list"]);
-    assert!(peers.iter().any(|p| p["id"] == b.id() && p["state"] == "connected"), "{peers:?}");
+    assert!(
+        peers
+            .iter()
+            .any(|p| p["id"] == b.id() && p["state"] == "connected"),
+        "{peers:?}"
+    );
     let code = ann.json(&["peer", "new-invite", "--uses", "2"]);
     assert_eq!(code["uses"], 2);
     let id = b.id().to_owned();
     b.stop();
-    a.event("ben left", |e| e["event"] == "peer" && e["state"] == "disconnected" && e["id"] == id.as_str());
+    a.event("ben left", |e| {
+        e["event"] == "peer" && e["state"] == "disconnected" && e["id"] == id.as_str()
+    });
     a.stop();
 }
 
@@ -137,9 +187,20 @@ fn two_nodes_meet_and_say_so() {
 fn a_command_alone_connects_and_takes_what_there_is() {
     let (ann, ben) = (Home::new(), Home::new());
     ann.json(&["catalog", "new", "Ann's list"]);
-    let list = ann.lines(&["catalog", "list"]).into_iter().find(|l| l["own"] == true).unwrap();
+    let list = ann
+        .lines(&["catalog", "list"])
+        .into_iter()
+        .find(|l| l["own"] == true)
+        .unwrap();
     let list = list["id"].as_str().unwrap();
-    ann.json(&["catalog", "publish", "Ann's list", "@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.ed25519", "--name", "Soil"]);
+    ann.json(&[
+        "catalog",
+        "publish",
+        "Ann's list",
+        "@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.ed25519",
+        "--name",
+        "Soil",
+    ]);
     let a = ann.serve(&[]);
     ben.json(&["catalog", "add", list]);
     ben.json(&["peer", "connect", a.address()]);
@@ -154,12 +215,23 @@ fn a_wrong_network_and_a_dead_address_are_told_apart() {
     let a = ann.serve(&[]);
     let other = Home::on_network("b3RoZXIgdGVzdCBuZXR3b3JrICAgICgzMiBieXRlcyk=");
     let wrong = other.fails(1, &["peer", "connect", a.address(), "--timeout", "10"]);
-    assert!(wrong["message"].as_str().unwrap().contains("network"), "{wrong}");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let dead = a.address().replace(a.ready["listen"].as_str().unwrap(), &free.to_string());
+    assert!(
+        wrong["message"].as_str().unwrap().contains("network"),
+        "{wrong}"
+    );
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let dead = a
+        .address()
+        .replace(a.ready["listen"].as_str().unwrap(), &free.to_string());
     let dead = other.fails(1, &["peer", "connect", &dead, "--timeout", "10"]);
     assert_ne!(wrong["message"], dead["message"]);
-    assert_eq!(other.fails(4, &["peer", "connect", "nonsense"])["kind"], "refused");
+    assert_eq!(
+        other.fails(4, &["peer", "connect", "nonsense"])["kind"],
+        "refused"
+    );
     a.stop();
 }
 
@@ -172,7 +244,9 @@ fn the_demo_shows_a_course_and_leaves_nothing() {
     assert_eq!(get(demo.http(), "/", &[]).status, 200);
     assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1);
     demo.stop();
-    eventually("the demo's directory goes", || (std::fs::read_dir(tmp.path()).unwrap().count() == 0).then_some(()));
+    eventually("the demo's directory goes", || {
+        (std::fs::read_dir(tmp.path()).unwrap().count() == 0).then_some(())
+    });
 }
 
 #[test]
@@ -185,9 +259,15 @@ fn for_people_the_start_names_the_pages() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let text: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.starts_with("Ctrl-C")).collect();
+    let text: Vec<String> = lines
+        .map_while(Result::ok)
+        .take_while(|l| !l.starts_with("Ctrl-C"))
+        .collect();
     child.kill().unwrap();
     child.wait().unwrap();
     let text = text.join("\n");
-    assert!(text.contains("http://127.0.0.1:") && text.contains("net:127.0.0.1:"), "{text}");
+    assert!(
+        text.contains("http://127.0.0.1:") && text.contains("net:127.0.0.1:"),
+        "{text}"
+    );
 }

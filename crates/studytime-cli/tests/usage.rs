@@ -51,7 +51,9 @@ fn wrong_usage_is_exit_code_2() {
 fn a_wrong_network_key_is_said_wherever_it_comes_from() {
     let mut command = bare(&["whoami", "--json"]);
     let home = Home::new();
-    command.env("STUDYTIME_DATA_DIR", home.data_dir()).env("STUDYTIME_NETWORK_KEY", "nonsense");
+    command
+        .env("STUDYTIME_DATA_DIR", home.data_dir())
+        .env("STUDYTIME_NETWORK_KEY", "nonsense");
     let done = finish(command);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.stderr.contains("STUDYTIME_NETWORK_KEY"), "{done:?}");

@@ -201,5 +201,6 @@ pub(crate) enum Note {
 }
 
 fn level(text: &str) -> Result<Level, String> {
-    text.parse().map_err(|_| "say beginner, intermediate or advanced".to_owned())
+    text.parse()
+        .map_err(|_| "say beginner, intermediate or advanced".to_owned())
 }

@@ -21,8 +21,6 @@ Examples:
 pub(crate) struct ImportArgs {
     /// The folder or .zip
     pub(crate) path: PathBuf,
-    #[command(flatten)]
-    pub(crate) edit: Edit,
     /// Put it on this list of yours; the list is made when you have none of that name
     #[arg(long, value_name = "NAME")]
     pub(crate) catalog: Option<String>,
@@ -35,6 +33,9 @@ pub(crate) struct ImportArgs {
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+    // Last: its heading holds for what follows it.
+    #[command(flatten)]
+    pub(crate) edit: Edit,
 }
 
 /// What can be said about a course; an empty value clears a field.

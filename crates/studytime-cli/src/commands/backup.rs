@@ -27,16 +27,21 @@ pub(crate) async fn backup(context: &Context, file: &Path) -> Result<(), Failure
 
 pub(crate) async fn restore(context: &Context, args: Restore) -> Result<(), Failure> {
     if Client::connect(&context.dir).await?.is_some() {
-        return Err(ApiError::new(ErrorKind::Failed, format!("a node is running on {}", context.dir.display()))
-            .hint("end it first, or restore into a new directory: --data-dir DIR")
-            .into());
+        return Err(ApiError::new(
+            ErrorKind::Failed,
+            format!("a node is running on {}", context.dir.display()),
+        )
+        .hint("end it first, or restore into a new directory: --data-dir DIR")
+        .into());
     }
     let dir = context.dir.clone();
     if args.accept_loss {
         blocking(move || accept_loss(&dir)).await?;
-        return context.out.value(&serde_json::json!({ "locked": false }), |t| {
-            t.line("You can publish again.");
-        });
+        return context
+            .out
+            .value(&serde_json::json!({ "locked": false }), |t| {
+                t.line("You can publish again.");
+            });
     }
     let id = match (args.file, args.secret) {
         (Some(file), _) => {
@@ -48,7 +53,11 @@ pub(crate) async fn restore(context: &Context, args: Restore) -> Result<(), Fail
             blocking(move || restore_secret(&dir, &secret)).await?
         }
         // The parser lets nothing else through.
-        (None, None) => return Err(Failure::usage("say what to restore: FILE, --secret FILE or --accept-loss")),
+        (None, None) => {
+            return Err(Failure::usage(
+                "say what to restore: FILE, --secret FILE or --accept-loss",
+            ));
+        }
     };
     #[derive(Serialize)]
     struct Shape {
@@ -62,7 +71,9 @@ pub(crate) async fn restore(context: &Context, args: Restore) -> Result<(), Fail
     })
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, ApiError> + Send + 'static) -> Result<T, Failure> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|e| ApiError::failed("the work was broken off", &e))??)
 }

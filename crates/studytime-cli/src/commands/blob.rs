@@ -21,16 +21,30 @@ pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
                 }
             })
         }
-        Blob::Get { id, output, manifest, patience } => {
-            let get = |output| BlobGet { id, manifest, output, timeout_seconds: patience.seconds() };
+        Blob::Get {
+            id,
+            output,
+            manifest,
+            patience,
+        } => {
+            let get = |output| BlobGet {
+                id,
+                manifest,
+                output,
+                timeout_seconds: patience.seconds(),
+            };
             match output {
                 Some(path) if path == Path::new("-") => to_stdout(context, get).await,
                 output => {
                     let path = output.as_deref().map(absolute).transpose()?;
                     let got = fetch(context, get(path.clone())).await?;
                     context.out.value(&got, |t| match &path {
-                        Some(path) => t.line(format!("{} written to {}", bytes(got.size), path.display())),
-                        None => t.line(format!("{} here; --output FILE writes it", bytes(got.size))),
+                        Some(path) => {
+                            t.line(format!("{} written to {}", bytes(got.size), path.display()))
+                        }
+                        None => {
+                            t.line(format!("{} here; --output FILE writes it", bytes(got.size)))
+                        }
                     })
                 }
             }
@@ -42,7 +56,8 @@ pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
                     t.dim("No blobs are here.");
                     return;
                 }
-                let mut table = Table::new([("Size", Fit::Number), ("", Fit::Whole), ("Id", Fit::Whole)]);
+                let mut table =
+                    Table::new([("Size", Fit::Number), ("", Fit::Whole), ("Id", Fit::Whole)]);
                 for blob in &blobs {
                     let pinned = if blob.pinned { "pinned" } else { "" };
                     table.row([bytes(blob.size), pinned.into(), blob.id.to_string()]);
@@ -56,9 +71,20 @@ pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
                 t.facts([
                     (
                         if reply.dry_run { "would go" } else { "deleted" },
-                        format!("{}, {}", count(reply.removed.count, "blob", "blobs"), bytes(reply.removed.bytes)),
+                        format!(
+                            "{}, {}",
+                            count(reply.removed.count, "blob", "blobs"),
+                            bytes(reply.removed.bytes)
+                        ),
                     ),
-                    ("kept", format!("{}, {}", count(reply.kept.count, "blob", "blobs"), bytes(reply.kept.bytes))),
+                    (
+                        "kept",
+                        format!(
+                            "{}, {}",
+                            count(reply.kept.count, "blob", "blobs"),
+                            bytes(reply.kept.bytes)
+                        ),
+                    ),
                 ]);
             })
         }
@@ -66,11 +92,18 @@ pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
 }
 
 async fn fetch(context: &Context, call: BlobGet) -> Result<BlobAdded, Failure> {
-    context.with(Needs::Peers, async |session| session.call_with_bar(call).await).await
+    context
+        .with(Needs::Peers, async |session| {
+            session.call_with_bar(call).await
+        })
+        .await
 }
 
 /// The node writes files, so a pipe gets a temporary one's bytes.
-async fn to_stdout(context: &Context, get: impl FnOnce(Option<PathBuf>) -> BlobGet) -> Result<(), Failure> {
+async fn to_stdout(
+    context: &Context,
+    get: impl FnOnce(Option<PathBuf>) -> BlobGet,
+) -> Result<(), Failure> {
     let failed = |e: &std::io::Error| ApiError::failed("no temporary file can be written", e);
     let dir = tempfile::tempdir().map_err(|e| failed(&e))?;
     let path = dir.path().join("blob");

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 /// Opens `url` in the user's browser; answers whether one was asked to.
 pub(super) fn open(url: &str) -> bool {
-    let Some(program) = program() else { return false };
+    let Some(program) = program() else {
+        return false;
+    };
     if env::var_os("STUDYTIME_NO_BROWSER").is_some_and(|v| !v.is_empty()) {
         return false;
     }

@@ -5,8 +5,8 @@ use crate::context::{Context, absolute};
 use crate::failure::Failure;
 use crate::render::{Fit, Table, count};
 use studytime_node::api::{
-    CatalogAdd, CatalogList, CatalogMove, CatalogNew, CatalogPublish, CatalogPublishFile, CatalogRemove, CourseEdit,
-    Published,
+    CatalogAdd, CatalogList, CatalogMove, CatalogNew, CatalogPublish, CatalogPublishFile,
+    CatalogRemove, CourseEdit, Published,
 };
 
 pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failure> {
@@ -14,33 +14,59 @@ pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failu
         Catalog::New { name } => {
             let made = context.call(CatalogNew { name: name.clone() }).await?;
             context.out.value(&made, |t| {
-                t.line(format!("Made your course list {name:?}. Others add it with:"));
+                t.line(format!(
+                    "Made your course list {name:?}. Others add it with:"
+                ));
                 t.line(format!("  studytime catalog add '{}'", made.id));
             })
         }
         Catalog::List => list(context).await,
         Catalog::Add { id } => {
             let done = context.call(CatalogAdd { id }).await?;
-            context.out.value(&done, |t| t.line(format!("You follow the course list {id}.")))
+            context.out.value(&done, |t| {
+                t.line(format!("You follow the course list {id}."))
+            })
         }
         Catalog::Remove { id } => {
             let done = context.call(CatalogRemove { id }).await?;
-            context.out.value(&done, |t| t.line(format!("You no longer follow the course list {id}.")))
+            context.out.value(&done, |t| {
+                t.line(format!("You no longer follow the course list {id}."))
+            })
         }
         Catalog::Move { id, position } => {
             let done = context.call(CatalogMove { id, position }).await?;
-            context.out.value(&done, |t| t.line(format!("The course list {id} is now number {position}.")))
+            context.out.value(&done, |t| {
+                t.line(format!("The course list {id} is now number {position}."))
+            })
         }
-        Catalog::Publish { list, id, from, edit } => {
+        Catalog::Publish {
+            list,
+            id,
+            from,
+            edit,
+        } => {
             let published = match (id, from) {
                 (Some(course), None) => {
-                    context.call(CatalogPublish { catalog: list.clone(), course, edit: edit.into() }).await?
+                    context
+                        .call(CatalogPublish {
+                            catalog: list.clone(),
+                            course,
+                            edit: edit.into(),
+                        })
+                        .await?
                 }
                 (None, Some(file)) => {
                     if CourseEdit::from(edit) != CourseEdit::default() {
-                        return Err(Failure::usage("with --from, the file says what the courses are called; leave the other options out"));
+                        return Err(Failure::usage(
+                            "with --from, the file says what the courses are called; leave the other options out",
+                        ));
                     }
-                    context.call(CatalogPublishFile { catalog: list.clone(), path: absolute(&file)? }).await?
+                    context
+                        .call(CatalogPublishFile {
+                            catalog: list.clone(),
+                            path: absolute(&file)?,
+                        })
+                        .await?
                 }
                 // The parser lets nothing else through.
                 _ => return Err(Failure::usage("say which course: its id, or --from FILE")),

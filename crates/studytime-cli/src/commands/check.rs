@@ -44,20 +44,29 @@ fn check(out: &Out, args: &FeedCheck, stop: &AtomicBool) -> Result<(), Failure> 
     let mut line = Vec::new();
     let (mut number, mut invalid) = (0_u64, 0_u64);
     while !stop.load(Ordering::Relaxed) {
-        let Some(whole) = next_line(&mut input, &mut line).map_err(|e| file_error(&args.file, &e))? else { break };
+        let Some(whole) =
+            next_line(&mut input, &mut line).map_err(|e| file_error(&args.file, &e))?
+        else {
+            break;
+        };
         number += 1;
         let verdict = match whole {
             true => judge(&line, args.hmac.as_ref(), args.tip.as_ref()),
             false => Verdict {
                 valid: false,
                 id: None,
-                error: Some(format!("the line is longer than {MAX_LINE} bytes: no message is")),
+                error: Some(format!(
+                    "the line is longer than {MAX_LINE} bytes: no message is"
+                )),
             },
         };
         invalid += u64::from(!verdict.valid);
         out.value(&verdict, |t| match (&verdict.id, &verdict.error) {
             (Some(id), None) => t.line(format!("line {number}: valid, {id}")),
-            (_, error) => t.line(format!("line {number}: invalid: {}", error.as_deref().unwrap_or_default())),
+            (_, error) => t.line(format!(
+                "line {number}: invalid: {}",
+                error.as_deref().unwrap_or_default()
+            )),
         })?;
     }
     match invalid {
@@ -76,7 +85,11 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     let file = File::open(path).map_err(|e| file_error(path, &e))?;
     let is_dir = file.metadata().is_ok_and(|m| m.is_dir());
     if is_dir {
-        return Err(ApiError::refused(format!("{} is a folder, not a file of messages", path.display())).into());
+        return Err(ApiError::refused(format!(
+            "{} is a folder, not a file of messages",
+            path.display()
+        ))
+        .into());
     }
     Ok(Box::new(BufReader::with_capacity(256 * 1024, file)))
 }
@@ -85,7 +98,11 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
 /// `Some(false)` when the line was too long, and was skipped.
 fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     line.clear();
-    if (&mut *input).take(MAX_LINE as u64 + 1).read_until(b'\n', line)? == 0 {
+    if (&mut *input)
+        .take(MAX_LINE as u64 + 1)
+        .read_until(b'\n', line)?
+        == 0
+    {
         return Ok(None);
     }
     if line.pop_if(|b| *b == b'\n').is_some() {
@@ -98,7 +115,9 @@ fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<b
     // The rest of it is passed over in pieces.
     loop {
         line.clear();
-        let n = (&mut *input).take(MAX_LINE as u64).read_until(b'\n', line)?;
+        let n = (&mut *input)
+            .take(MAX_LINE as u64)
+            .read_until(b'\n', line)?;
         if n == 0 || line.ends_with(b"\n") {
             line.clear();
             return Ok(Some(false));
@@ -110,10 +129,20 @@ fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<b
 fn judge(wire: &[u8], hmac: Option<&HmacKey>, tip: Option<&Tip>) -> Verdict {
     let message = match Message::verify(wire, hmac) {
         Ok(message) => message,
-        Err(error) => return Verdict { valid: false, id: None, error: Some(words(&error)) },
+        Err(error) => {
+            return Verdict {
+                valid: false,
+                id: None,
+                error: Some(words(&error)),
+            };
+        }
     };
     let error = chain::check(tip, &message).err().map(|e| words(&e));
-    Verdict { valid: error.is_none(), id: Some(message.id()), error }
+    Verdict {
+        valid: error.is_none(),
+        id: Some(message.id()),
+        error,
+    }
 }
 
 /// An error with what caused it.
@@ -151,7 +180,10 @@ mod tests {
     fn a_line_of_exactly_the_longest_length_is_read() {
         let text = [vec![b'x'; MAX_LINE], b"\n".to_vec()].concat();
         let mut line = Vec::new();
-        assert_eq!(next_line(&mut text.as_slice(), &mut line).unwrap(), Some(true));
+        assert_eq!(
+            next_line(&mut text.as_slice(), &mut line).unwrap(),
+            Some(true)
+        );
         assert_eq!(line.len(), MAX_LINE);
     }
 }

@@ -8,7 +8,8 @@ use crate::context::{Context, absolute};
 use crate::failure::Failure;
 use crate::render::{Fit, Table, Text, bytes, count};
 use studytime_node::api::{
-    CourseDeprecate, CourseExport, CourseLeave, CoursePause, CoursePin, CourseReply, CourseShow, CourseUpdate,
+    CourseDeprecate, CourseExport, CourseLeave, CoursePause, CoursePin, CourseReply, CourseShow,
+    CourseUpdate,
 };
 use studytime_schema::FeedId;
 
@@ -23,16 +24,36 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
         Course::Start { id, wait, patience } => start::run(context, id, wait, patience).await,
         Course::Leave { id } => {
             let done = context.call(CourseLeave { id }).await?;
-            context.out.value(&done, |t| t.line("You have left the course. Your notes and results stay."))
-        }
-        Course::Update { id, edit } => {
-            let published = context.call(CourseUpdate { id, edit: edit.into() }).await?;
-            context.out.value(&published, |t| {
-                t.line(format!("Published in {}.", count(published.messages.len() as u64, "place", "places")));
+            context.out.value(&done, |t| {
+                t.line("You have left the course. Your notes and results stay.")
             })
         }
-        Course::Deprecate { id, successor, reason } => {
-            let published = context.call(CourseDeprecate { id, successor, reason }).await?;
+        Course::Update { id, edit } => {
+            let published = context
+                .call(CourseUpdate {
+                    id,
+                    edit: edit.into(),
+                })
+                .await?;
+            context.out.value(&published, |t| {
+                t.line(format!(
+                    "Published in {}.",
+                    count(published.messages.len() as u64, "place", "places")
+                ));
+            })
+        }
+        Course::Deprecate {
+            id,
+            successor,
+            reason,
+        } => {
+            let published = context
+                .call(CourseDeprecate {
+                    id,
+                    successor,
+                    reason,
+                })
+                .await?;
             context.out.value(&published, |t| {
                 t.line("The course is no longer recommended. Whoever learns it keeps it.");
             })
@@ -50,9 +71,19 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
         Course::Resume { id } => pause(context, id, false).await,
         Course::Export { id, dir } => {
             let dir = absolute(&dir)?;
-            let reply = context.call_with_bar(CourseExport { id, dir: dir.clone() }).await?;
+            let reply = context
+                .call_with_bar(CourseExport {
+                    id,
+                    dir: dir.clone(),
+                })
+                .await?;
             context.out.value(&reply, |t| {
-                t.line(format!("Wrote {}, {}, to {}", count(reply.files, "file", "files"), bytes(reply.bytes), dir.display()));
+                t.line(format!(
+                    "Wrote {}, {}, to {}",
+                    count(reply.files, "file", "files"),
+                    bytes(reply.bytes),
+                    dir.display()
+                ));
                 if !reply.missing.is_empty() {
                     t.gap();
                     t.heading("Not here, so missing in the folder:");
@@ -78,10 +109,16 @@ fn describe(t: &mut Text, reply: &CourseReply) {
     let record = &detail.record;
     t.heading(&record.name);
     if record.deprecated {
-        let why = record.deprecation_reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+        let why = record
+            .deprecation_reason
+            .as_ref()
+            .map_or_else(String::new, |r| format!(": {r}"));
         t.line(format!("No longer recommended{why}"));
         if let Some(instead) = &detail.replaced_by {
-            t.line(format!("Take instead: {} {}", instead.name, instead.feed_id));
+            t.line(format!(
+                "Take instead: {} {}",
+                instead.name, instead.feed_id
+            ));
         }
     }
     if let Some(about) = detail.about.as_ref().or(record.description.as_ref()) {
@@ -89,14 +126,23 @@ fn describe(t: &mut Text, reply: &CourseReply) {
         t.block(about);
     }
     t.gap();
-    let minutes = record.duration_minutes.map_or_else(String::new, |m| match m {
-        0..120 => format!("{m} minutes"),
-        _ => format!("{} hours", m / 60),
-    });
-    let lists: Vec<String> = detail.lists.iter().map(|l| l.name.clone().unwrap_or_else(|| l.feed_id.to_string())).collect();
+    let minutes = record
+        .duration_minutes
+        .map_or_else(String::new, |m| match m {
+            0..120 => format!("{m} minutes"),
+            _ => format!("{} hours", m / 60),
+        });
+    let lists: Vec<String> = detail
+        .lists
+        .iter()
+        .map(|l| l.name.clone().unwrap_or_else(|| l.feed_id.to_string()))
+        .collect();
     let state = match (detail.enrolled, reply.paused) {
         (true, false) => format!("started, {} % done", detail.progress.percent),
-        (true, true) => format!("started, {} % done, fetching is paused", detail.progress.percent),
+        (true, true) => format!(
+            "started, {} % done, fetching is paused",
+            detail.progress.percent
+        ),
         (false, _) => String::new(),
     };
     t.facts([
@@ -104,20 +150,43 @@ fn describe(t: &mut Text, reply: &CourseReply) {
         ("subject", detail.subject.clone()),
         ("keywords", record.keywords.join(", ")),
         ("language", record.language.clone().unwrap_or_default()),
-        ("level", record.level.map(|l| l.as_str().to_owned()).unwrap_or_default()),
+        (
+            "level",
+            record
+                .level
+                .map(|l| l.as_str().to_owned())
+                .unwrap_or_default(),
+        ),
         ("duration", minutes),
         ("by", record.provider.clone().unwrap_or_default()),
         ("licence", record.license.clone().unwrap_or_default()),
         ("source", record.source_url.clone().unwrap_or_default()),
         ("listed by", lists.join(", ")),
-        ("learners", match detail.learners {
-            0 => String::new(),
-            n => n.to_string(),
-        }),
+        (
+            "learners",
+            match detail.learners {
+                0 => String::new(),
+                n => n.to_string(),
+            },
+        ),
         ("here", amount(reply.bytes_here, reply.bytes_total)),
         ("you", state),
-        ("pinned", if reply.pinned { "yes".into() } else { String::new() }),
-        ("yours", if reply.own { "yes".into() } else { String::new() }),
+        (
+            "pinned",
+            if reply.pinned {
+                "yes".into()
+            } else {
+                String::new()
+            },
+        ),
+        (
+            "yours",
+            if reply.own {
+                "yes".into()
+            } else {
+                String::new()
+            },
+        ),
     ]);
     t.gap();
     if detail.lessons.is_empty() {
@@ -149,7 +218,11 @@ fn describe(t: &mut Text, reply: &CourseReply) {
             }
         }
         table.row([
-            if lesson.done { "✓".into() } else { String::new() },
+            if lesson.done {
+                "✓".into()
+            } else {
+                String::new()
+            },
             lesson.lesson_number.to_string(),
             lesson.name.clone(),
             content.join(", "),

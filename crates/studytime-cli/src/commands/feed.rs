@@ -5,6 +5,7 @@ use crate::args::Feed;
 use crate::context::{Context, Needs};
 use crate::failure::Failure;
 use crate::render::Text;
+use serde_json::Value;
 use studytime_node::api::{FeedLog, FeedStatus, LogMessage};
 use studytime_schema::FeedId;
 
@@ -43,7 +44,9 @@ async fn log(context: &Context, id: FeedId, mut from: u64, mut left: u64) -> Res
                 let Some(last) = page.last() else { break };
                 from = last.sequence.saturating_add(1);
                 left -= (page.len() as u64).min(left);
-                context.out.list(&page, |t| page.iter().for_each(|m| describe(t, m)))?;
+                context
+                    .out
+                    .list(&page, |t| page.iter().for_each(|m| describe(t, m)))?;
             }
             Ok(())
         })
@@ -52,10 +55,10 @@ async fn log(context: &Context, id: FeedId, mut from: u64, mut left: u64) -> Res
 
 fn describe(t: &mut Text, message: &LogMessage) {
     t.dim(format!("{}  {}", message.sequence, message.key));
-    let content = message.opened.as_ref().unwrap_or(&message.value["content"]);
-    let locked = if message.opened.is_some() { "(only you can read this) " } else { "" };
-    match content.as_str() {
-        Some(_) => t.line("(encrypted, not for you)"),
-        None => t.line(format!("{locked}{content}")),
+    let value = serde_json::to_value(&message.value).unwrap_or_default();
+    match (&message.opened, &value["content"]) {
+        (Some(content), _) => t.line(format!("(only you can read this) {content}")),
+        (None, Value::String(_)) => t.line("(encrypted, not for you)"),
+        (None, content) => t.line(content.to_string()),
     }
 }

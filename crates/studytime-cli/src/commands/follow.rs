@@ -11,7 +11,9 @@ pub(crate) async fn run(context: &Context, id: FeedId, relation: Relation) -> Re
         t.line(match relation {
             Relation::Follow => format!("You follow {id}."),
             Relation::Unfollow => format!("You no longer follow {id}."),
-            Relation::Block => format!("You block {id}: its messages are neither fetched nor passed on."),
+            Relation::Block => {
+                format!("You block {id}: its messages are neither fetched nor passed on.")
+            }
             Relation::Unblock => format!("You no longer block {id}."),
         });
     })

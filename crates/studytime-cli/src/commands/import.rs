@@ -18,7 +18,11 @@ pub(crate) async fn run(context: &Context, args: ImportArgs) -> Result<(), Failu
         prune: args.prune,
         dry_run: args.dry_run,
     };
-    let reply = context.with(Needs::Store, async |session| session.call_with_bar(call).await).await?;
+    let reply = context
+        .with(Needs::Store, async |session| {
+            session.call_with_bar(call).await
+        })
+        .await?;
     context.out.value(&reply, |t| describe(t, &args, &reply))
 }
 
@@ -35,18 +39,46 @@ fn describe(t: &mut Text, args: &ImportArgs, reply: &ImportReply) {
         t.gap();
     }
     t.facts([
-        ("course", reply.course.map_or_else(String::new, |id| id.to_string())),
+        (
+            "course",
+            reply.course.map_or_else(String::new, |id| id.to_string()),
+        ),
         (
             "content",
-            format!("{}, {}", count(reply.lessons, "lesson", "lessons"), count(reply.items, "video, file or test", "videos, files and tests")),
+            format!(
+                "{}, {}",
+                count(reply.lessons, "lesson", "lessons"),
+                count(
+                    reply.items,
+                    "video, file or test",
+                    "videos, files and tests"
+                )
+            ),
         ),
         ("messages", reply.messages.to_string()),
-        ("files", format!("{}, {}", count(reply.blobs, "blob", "blobs"), bytes(reply.bytes))),
-        ("list", args.catalog.clone().filter(|_| !args.dry_run).unwrap_or_default()),
+        (
+            "files",
+            format!(
+                "{}, {}",
+                count(reply.blobs, "blob", "blobs"),
+                bytes(reply.bytes)
+            ),
+        ),
+        (
+            "list",
+            args.catalog
+                .clone()
+                .filter(|_| !args.dry_run)
+                .unwrap_or_default(),
+        ),
     ]);
     if !reply.problems.is_empty() {
         t.gap();
-        t.heading(count(reply.problems.len() as u64, "thing could not be taken as it is:", "things could not be taken as they are:"));
+        t.heading(count(
+            reply.problems.len() as u64,
+            "thing could not be taken as it is:",
+            "things could not be taken as they are:",
+        ));
         for problem in &reply.problems {
             t.line(format!("  {}: {}", problem.path, problem.problem));
         }

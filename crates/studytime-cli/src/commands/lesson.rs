@@ -5,7 +5,9 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::{Text, bytes, date};
 use serde::Serialize;
-use studytime_node::api::{AttachmentInfo, LessonDone, LessonReply, LessonShow, NoteInfo, TestInfo, VideoInfo};
+use studytime_node::api::{
+    AttachmentInfo, LessonDone, LessonReply, LessonShow, NoteInfo, TestInfo, VideoInfo,
+};
 use studytime_schema::content::LessonContentType;
 use studytime_schema::{FeedId, MessageId};
 
@@ -13,10 +15,18 @@ pub(crate) async fn run(context: &Context, lesson: Lesson) -> Result<(), Failure
     match lesson {
         Lesson::Show { id, number } => {
             let reply = context.call(LessonShow { id, number }).await?;
-            context.out.value(&Shape::of(&reply), |t| describe(t, &reply))
+            context
+                .out
+                .value(&Shape::of(&reply), |t| describe(t, &reply))
         }
         Lesson::Done { id, number, undo } => {
-            let done = context.call(LessonDone { id, number, done: !undo }).await?;
+            let done = context
+                .call(LessonDone {
+                    id,
+                    number,
+                    done: !undo,
+                })
+                .await?;
             context.out.value(&done, |t| {
                 t.line(match undo {
                     false => format!("Lesson {number} is done."),
@@ -78,7 +88,14 @@ impl<'a> Shape<'a> {
 fn describe(t: &mut Text, reply: &LessonReply) {
     let lesson = &reply.lesson;
     let done = if reply.done { "  ✓ done" } else { "" };
-    t.dim(format!("{}{}", reply.course_name, lesson.section.as_ref().map_or_else(String::new, |s| format!(" · {s}"))));
+    t.dim(format!(
+        "{}{}",
+        reply.course_name,
+        lesson
+            .section
+            .as_ref()
+            .map_or_else(String::new, |s| format!(" · {s}"))
+    ));
     t.heading(format!("{}  {}{done}", lesson.lesson_number, lesson.name));
     match (&reply.content, lesson.has_text()) {
         (Some(text), _) => {
@@ -94,11 +111,28 @@ fn describe(t: &mut Text, reply: &LessonReply) {
         None => bytes(here),
     };
     let mut items: Vec<String> = Vec::new();
-    items.extend(reply.videos.iter().map(|v| format!("video  {}  ({})", v.name, here(v.bytes_here, v.size))));
-    items.extend(reply.attachments.iter().map(|a| format!("file   {}  ({})", a.name, here(a.bytes_here, a.size))));
+    items.extend(
+        reply
+            .videos
+            .iter()
+            .map(|v| format!("video  {}  ({})", v.name, here(v.bytes_here, v.size))),
+    );
+    items.extend(
+        reply
+            .attachments
+            .iter()
+            .map(|a| format!("file   {}  ({})", a.name, here(a.bytes_here, a.size))),
+    );
     items.extend(reply.tests.iter().map(|test| {
-        let best = test.best_percent.map_or_else(String::new, |p| format!(", best {p} %"));
-        format!("test   {}  ({} questions, {} % to pass{best})", test.name, test.questions.len(), test.pass_percent)
+        let best = test
+            .best_percent
+            .map_or_else(String::new, |p| format!(", best {p} %"));
+        format!(
+            "test   {}  ({} questions, {} % to pass{best})",
+            test.name,
+            test.questions.len(),
+            test.pass_percent
+        )
     }));
     if !items.is_empty() {
         t.gap();
@@ -113,6 +147,9 @@ fn describe(t: &mut Text, reply: &LessonReply) {
     }
     if let Some(next) = reply.next {
         t.gap();
-        t.dim(format!("next: studytime lesson show '{}' {next}", reply.feed_id));
+        t.dim(format!(
+            "next: studytime lesson show '{}' {next}",
+            reply.feed_id
+        ));
     }
 }

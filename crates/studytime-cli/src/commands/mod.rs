@@ -24,7 +24,9 @@ use studytime_node::api::Relation;
 /// Does what was typed.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Some(Command::Demo(_))) && cli.global.data_dir.is_some() {
-        return Err(Failure::usage("the demo lives in a directory of its own and is deleted at its end; to keep things, run `studytime` with --data-dir"));
+        return Err(Failure::usage(
+            "the demo lives in a directory of its own and is deleted at its end; to keep things, run `studytime` with --data-dir",
+        ));
     }
     let context = Context::new(cli.global)?;
     let Some(command) = cli.command else {

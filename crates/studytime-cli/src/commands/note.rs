@@ -18,7 +18,9 @@ pub(crate) async fn run(context: &Context, note: Note) -> Result<(), Failure> {
                 _ => text,
             };
             let published = context.call(NoteAdd { id, number, text }).await?;
-            context.out.value(&published, |t| t.line("Noted. Only you can read it."))
+            context
+                .out
+                .value(&published, |t| t.line("Noted. Only you can read it."))
         }
         Note::List { id } => {
             let notes = context.call(NoteList { id }).await?;
@@ -30,8 +32,14 @@ pub(crate) async fn run(context: &Context, note: Note) -> Result<(), Failure> {
                     if i > 0 {
                         t.gap();
                     }
-                    let lesson = note.lesson_number.map_or_else(String::new, |n| format!(", lesson {n}"));
-                    t.heading(format!("{}{lesson}  {}", name_or_id(&note.course_name, &note.feed_id), date(note.time)));
+                    let lesson = note
+                        .lesson_number
+                        .map_or_else(String::new, |n| format!(", lesson {n}"));
+                    t.heading(format!(
+                        "{}{lesson}  {}",
+                        name_or_id(&note.course_name, &note.feed_id),
+                        date(note.time)
+                    ));
                     t.block(&note.text);
                 }
             })

@@ -5,7 +5,9 @@ use crate::context::{Context, Needs, Session};
 use crate::failure::Failure;
 use crate::render::{Fit, Table, Text, bytes, count};
 use std::time::Duration;
-use studytime_node::api::{ApiError, PeerConnect, PeerInfo, PeerInvite, PeerList, PeerNewInvite, Status};
+use studytime_node::api::{
+    ApiError, PeerConnect, PeerInfo, PeerInvite, PeerList, PeerNewInvite, Status,
+};
 use tokio::time::Instant;
 
 /// A connection on which nothing came for this long has told what it has.
@@ -23,7 +25,10 @@ pub(crate) async fn run(context: &Context, peer: Peer) -> Result<(), Failure> {
             })
         }
         Peer::Connect { address, patience } => {
-            let call = PeerConnect { address, timeout_seconds: patience.seconds() };
+            let call = PeerConnect {
+                address,
+                timeout_seconds: patience.seconds(),
+            };
             let (peer, came) = context
                 .with(Needs::Peers, async |session| {
                     let peer = session.call(call).await?;
@@ -100,12 +105,17 @@ fn tell(t: &mut Text, came: Option<u64>) {
     match came {
         None => {}
         Some(0) => t.line("It had nothing new for you; `studytime serve` stays connected."),
-        Some(n) => t.line(format!("{} came; `studytime serve` stays connected.", count(n, "message", "messages"))),
+        Some(n) => t.line(format!(
+            "{} came; `studytime serve` stays connected.",
+            count(n, "message", "messages")
+        )),
     }
 }
 
 fn called(peer: &PeerInfo) -> String {
-    let id = peer.id.map_or_else(|| peer.address.clone(), |id| id.to_string());
+    let id = peer
+        .id
+        .map_or_else(|| peer.address.clone(), |id| id.to_string());
     match &peer.name {
         Some(name) => format!("{name} ({id})"),
         None => id,
@@ -131,7 +141,11 @@ pub(super) fn table(t: &mut Text, peers: &[PeerInfo]) {
             size(peer.traffic.0),
             size(peer.traffic.1),
             // Its key stands in the next column.
-            peer.address.split("~shs:").next().unwrap_or_default().to_owned(),
+            peer.address
+                .split("~shs:")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             peer.reason.clone().unwrap_or_default(),
             peer.id.map_or_else(String::new, |id| id.to_string()),
         ]);

@@ -48,9 +48,11 @@ async fn all(context: &Context) -> Result<(), Failure> {
 async fn one(context: &Context, id: FeedId) -> Result<(), Failure> {
     let course = context.call(CourseShow { id }).await?.detail;
     if !course.enrolled {
-        return Err(ApiError::not_found(format!("you have not started {:?}", course.record.name))
-            .hint(format!("studytime course start '{id}'"))
-            .into());
+        return Err(
+            ApiError::not_found(format!("you have not started {:?}", course.record.name))
+                .hint(format!("studytime course start '{id}'"))
+                .into(),
+        );
     }
     #[derive(Serialize)]
     struct Shape<'a, P, L> {
@@ -60,17 +62,31 @@ async fn one(context: &Context, id: FeedId) -> Result<(), Failure> {
         progress: &'a P,
         lessons: &'a [L],
     }
-    let shape = Shape { feed_id: id, name: &course.record.name, progress: &course.progress, lessons: &course.lessons };
+    let shape = Shape {
+        feed_id: id,
+        name: &course.record.name,
+        progress: &course.progress,
+        lessons: &course.lessons,
+    };
     context.out.value(&shape, |t| {
         let progress = &course.progress;
         t.heading(format!(
             "{}: {} %, {} of {} lessons done",
             course.record.name, progress.percent, progress.lessons_done, progress.lessons_total
         ));
-        let mut table = Table::new([("", Fit::Whole), ("No", Fit::Number), ("Lesson", Fit::Cut), ("Done", Fit::Number)]);
+        let mut table = Table::new([
+            ("", Fit::Whole),
+            ("No", Fit::Number),
+            ("Lesson", Fit::Cut),
+            ("Done", Fit::Number),
+        ]);
         for lesson in &course.lessons {
             table.row([
-                if lesson.done { "✓".into() } else { String::new() },
+                if lesson.done {
+                    "✓".into()
+                } else {
+                    String::new()
+                },
                 lesson.lesson_number.to_string(),
                 lesson.name.clone(),
                 format!("{} %", lesson.percent),
@@ -79,7 +95,10 @@ async fn one(context: &Context, id: FeedId) -> Result<(), Failure> {
         t.table(&table);
         if let Some(next) = &progress.continue_at {
             t.gap();
-            t.line(format!("Go on: studytime lesson show '{id}' {}", next.lesson.lesson_number));
+            t.line(format!(
+                "Go on: studytime lesson show '{id}' {}",
+                next.lesson.lesson_number
+            ));
         }
     })
 }

@@ -87,11 +87,20 @@ pub(crate) async fn demo(mut context: Context, args: Demo) -> Result<(), Failure
 async fn running(context: &Context, node: Handle) -> Result<(), Failure> {
     let status = node.call(Status {}).await?;
     let Some(url) = status.http.clone() else {
-        return Err(ApiError::new(ErrorKind::Failed, "a node is running here already, but without pages")
-            .hint("end it and start `studytime` instead, or start it with --http 127.0.0.1:7008")
-            .into());
+        return Err(ApiError::new(
+            ErrorKind::Failed,
+            "a node is running here already, but without pages",
+        )
+        .hint("end it and start `studytime` instead, or start it with --http 127.0.0.1:7008")
+        .into());
     };
-    context.out.value(&Told { event: "running", status: &status }, |t| t.line(format!("StudyTime is running already: {url}")))?;
+    context.out.value(
+        &Told {
+            event: "running",
+            status: &status,
+        },
+        |t| t.line(format!("StudyTime is running already: {url}")),
+    )?;
     if !context.out.json() {
         browser::open(&url);
     }
@@ -107,6 +116,10 @@ struct Told<'a> {
 }
 
 async fn run(context: &Context, setup: Setup) -> Result<(), Failure> {
+    if let Some(http) = &setup.http {
+        // A typing error is said before a node is started.
+        http.resolve().await?;
+    }
     let listen = setup.listen.free(&context.out).await?;
     let builder = setup.builder.clone().listen(Some(listen));
     let node = tokio::select! {
@@ -139,7 +152,13 @@ async fn stay(context: &Context, node: &Node, setup: &Setup) -> Result<(), Failu
         // Whoever asks for a page this early gets it.
         ended = &mut serving => return Err(pages_ended(ended)),
     };
-    match context.out.value(&Told { event: "ready", status: &status }, |t| describe(t, setup.greeting, &status)) {
+    match context.out.value(
+        &Told {
+            event: "ready",
+            status: &status,
+        },
+        |t| describe(t, setup.greeting, &status),
+    ) {
         // A node outlives the reader of its output.
         Ok(()) | Err(Failure::ClosedPipe) => {}
         Err(failure) => return Err(failure),
@@ -156,7 +175,11 @@ async fn stay(context: &Context, node: &Node, setup: &Setup) -> Result<(), Failu
 
 fn pages_ended(ended: std::io::Result<()>) -> Failure {
     let why = ended.err().map_or_else(String::new, |e| format!(": {e}"));
-    ApiError::new(ErrorKind::Failed, format!("the pages can no longer be served{why}")).into()
+    ApiError::new(
+        ErrorKind::Failed,
+        format!("the pages can no longer be served{why}"),
+    )
+    .into()
 }
 
 async fn pages(
@@ -166,13 +189,17 @@ async fn pages(
     names: &[String],
 ) -> Result<(TcpListener, axum::Router), Failure> {
     let listener = place.bind(&context.out).await?;
-    let bound = listener.local_addr().map_err(|e| ApiError::failed("the pages' address cannot be found out", &e))?;
+    let bound = listener
+        .local_addr()
+        .map_err(|e| ApiError::failed("the pages' address cannot be found out", &e))?;
     let mut options = Options::new(bound);
     let mut url = bound;
     if bound.ip().is_unspecified() {
         // This computer reaches them by its own names.
         url = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), bound.port());
-        options = options.allow_host(url.to_string()).allow_host(format!("localhost:{}", bound.port()));
+        options = options
+            .allow_host(url.to_string())
+            .allow_host(format!("localhost:{}", bound.port()));
     }
     for name in names {
         options = options.allow_host(name);
@@ -196,7 +223,9 @@ fn describe(t: &mut Text, greeting: &str, status: &StatusReply) {
     ]);
     t.gap();
     if let Some(address) = &status.address {
-        t.dim(format!("Others connect with: studytime peer connect '{address}'"));
+        t.dim(format!(
+            "Others connect with: studytime peer connect '{address}'"
+        ));
     }
     t.dim("Ctrl-C ends it.");
 }

@@ -8,7 +8,9 @@ use studytime_node::api::{Doctor, ErrorKind, Status, StatusReply, Whoami};
 
 pub(crate) async fn whoami(context: &Context) -> Result<(), Failure> {
     let identity = context.call(Whoami {}).await?;
-    context.out.value(&identity, |t| t.line(identity.id.to_string()))
+    context
+        .out
+        .value(&identity, |t| t.line(identity.id.to_string()))
 }
 
 pub(crate) async fn status(context: &Context) -> Result<(), Failure> {
@@ -18,17 +20,37 @@ pub(crate) async fn status(context: &Context) -> Result<(), Failure> {
 
 fn describe(t: &mut Text, status: &StatusReply) {
     let pages = status.http.clone().unwrap_or_else(|| "not served".into());
-    let address = status.address.clone().unwrap_or_else(|| "not listening".into());
+    let address = status
+        .address
+        .clone()
+        .unwrap_or_else(|| "not listening".into());
     t.facts([
         ("id", status.id.to_string()),
         ("pages", pages),
         ("address", address),
-        ("messages", format!("{} in {}", status.messages, count(status.feeds, "feed", "feeds"))),
-        ("files", format!("{}, {}", count(status.blobs.count, "blob", "blobs"), bytes(status.blobs.bytes))),
-        ("index", match status.index_behind {
-            0 => String::new(),
-            n => format!("catching up: {} to go", count(n, "message", "messages")),
-        }),
+        (
+            "messages",
+            format!(
+                "{} in {}",
+                status.messages,
+                count(status.feeds, "feed", "feeds")
+            ),
+        ),
+        (
+            "files",
+            format!(
+                "{}, {}",
+                count(status.blobs.count, "blob", "blobs"),
+                bytes(status.blobs.bytes)
+            ),
+        ),
+        (
+            "index",
+            match status.index_behind {
+                0 => String::new(),
+                n => format!("catching up: {} to go", count(n, "message", "messages")),
+            },
+        ),
         ("version", status.version.clone()),
     ]);
     if !status.peers.is_empty() {

@@ -16,7 +16,11 @@ pub(crate) struct Bars {
 
 impl Bars {
     pub(super) fn new(enabled: bool) -> Self {
-        Self { enabled, bar: None, shape: None }
+        Self {
+            enabled,
+            bar: None,
+            shape: None,
+        }
     }
 
     /// Shows how far it has come.
@@ -41,7 +45,9 @@ impl Bars {
         bar.set_length(progress.total);
         bar.set_position(progress.done);
         bar.set_prefix(super::text::clean(&progress.stage));
-        bar.set_message(super::text::clean(progress.current.as_deref().unwrap_or_default()));
+        bar.set_message(super::text::clean(
+            progress.current.as_deref().unwrap_or_default(),
+        ));
     }
 }
 
@@ -55,11 +61,15 @@ impl Drop for Bars {
 
 fn look(shape: (ProgressUnit, bool)) -> ProgressStyle {
     let template = match shape {
-        (ProgressUnit::Bytes, true) => "{prefix} {bar:28} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}  {wide_msg}",
+        (ProgressUnit::Bytes, true) => {
+            "{prefix} {bar:28} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}  {wide_msg}"
+        }
         (ProgressUnit::Bytes, false) => "{spinner} {prefix} {bytes}  {wide_msg}",
         (_, true) => "{prefix} {bar:28} {pos}/{len}  {wide_msg}",
         (_, false) => "{spinner} {prefix} {wide_msg}",
     };
     let style = ProgressStyle::with_template(template);
-    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+    style
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
 }

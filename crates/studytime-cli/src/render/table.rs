@@ -28,7 +28,10 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new<const N: usize>(columns: [(&'static str, Fit); N]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row of as many cells as there are columns.
@@ -40,13 +43,20 @@ impl Table {
     /// Appends the table; columns that are empty in all rows are left out.
     pub(super) fn write(&self, out: &mut String, room: Option<usize>) {
         let shown: Vec<usize> = (0..self.columns.len())
-            .filter(|i| self.rows.iter().any(|row| row.get(*i).is_some_and(|c| !c.is_empty())))
+            .filter(|i| {
+                self.rows
+                    .iter()
+                    .any(|row| row.get(*i).is_some_and(|c| !c.is_empty()))
+            })
             .collect();
         let widths = self.widths(&shown, room);
         let header: Vec<&str> = shown.iter().map(|i| self.columns[*i].0).collect();
         let mut lines = vec![self.line(&shown, &widths, &header)];
         for row in &self.rows {
-            let cells: Vec<&str> = shown.iter().map(|i| row.get(*i).map_or("", String::as_str)).collect();
+            let cells: Vec<&str> = shown
+                .iter()
+                .map(|i| row.get(*i).map_or("", String::as_str))
+                .collect();
             lines.push(self.line(&shown, &widths, &cells));
         }
         for (i, line) in lines.iter().enumerate() {
@@ -60,8 +70,15 @@ impl Table {
 
     fn widths(&self, shown: &[usize], room: Option<usize>) -> Vec<usize> {
         let width_of = |i: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(i)).map(|c| measure_text_width(c));
-            cells.max().unwrap_or(0).max(measure_text_width(self.columns[i].0))
+            let cells = self
+                .rows
+                .iter()
+                .filter_map(|row| row.get(i))
+                .map(|c| measure_text_width(c));
+            cells
+                .max()
+                .unwrap_or(0)
+                .max(measure_text_width(self.columns[i].0))
         };
         let mut widths: Vec<usize> = shown.iter().map(|i| width_of(*i)).collect();
         let Some(room) = room else { return widths };
@@ -99,8 +116,18 @@ mod tests {
     use super::*;
 
     fn sample(room: Option<usize>) -> String {
-        let mut table = Table::new([("Name", Fit::Cut), ("Empty", Fit::Cut), ("N", Fit::Number), ("Id", Fit::Whole)]);
-        table.row(["A name that is rather long".into(), String::new(), "7".into(), "@abcdefgh".into()]);
+        let mut table = Table::new([
+            ("Name", Fit::Cut),
+            ("Empty", Fit::Cut),
+            ("N", Fit::Number),
+            ("Id", Fit::Whole),
+        ]);
+        table.row([
+            "A name that is rather long".into(),
+            String::new(),
+            "7".into(),
+            "@abcdefgh".into(),
+        ]);
         table.row(["Bäume\x1b".into(), String::new(), "12".into(), "@x".into()]);
         let mut out = String::new();
         table.write(&mut out, room);

@@ -13,7 +13,10 @@ pub(crate) struct Text {
 
 impl Text {
     pub(super) fn new(width: Option<usize>) -> Self {
-        Self { buffer: String::new(), width }
+        Self {
+            buffer: String::new(),
+            width,
+        }
     }
 
     pub(super) fn finish(self) -> String {
@@ -78,7 +81,14 @@ pub(super) fn clean(text: &str) -> String {
 /// Like [`clean`], but lines and tabs stay.
 pub(super) fn clean_lines(text: &str) -> String {
     let kept = text.chars().filter(|c| *c != '\r');
-    kept.map(|c| if c != '\n' && c != '\t' && harmful(c) { '\u{fffd}' } else { c }).collect()
+    kept.map(|c| {
+        if c != '\n' && c != '\t' && harmful(c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    })
+    .collect()
 }
 
 fn harmful(c: char) -> bool {
@@ -107,11 +117,16 @@ pub(crate) fn date(ms: u64) -> String {
     // begin in March so that the leap day comes last.
     let days = ms / 86_400_000 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -138,7 +153,10 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_steer_the_terminal() {
-        assert_eq!(clean("a\x1b[2Jb\nc\u{9b}d\u{202e}e"), "a\u{fffd}[2Jb c\u{fffd}d\u{fffd}e");
+        assert_eq!(
+            clean("a\x1b[2Jb\nc\u{9b}d\u{202e}e"),
+            "a\u{fffd}[2Jb c\u{fffd}d\u{fffd}e"
+        );
         assert_eq!(clean_lines("a\r\n\tb\x07"), "a\n\tb\u{fffd}");
     }
 }

@@ -3,7 +3,11 @@
 //! Everything happens on a private network, on free ports, without a browser.
 //! What is started is ended when its value is dropped; every wait has an end.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -56,7 +60,10 @@ impl Home {
     /// On another network.
     pub fn on_network(key: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        Self { dir, network: key.to_owned() }
+        Self {
+            dir,
+            network: key.to_owned(),
+        }
     }
 
     /// The data directory; the program makes it.
@@ -119,14 +126,19 @@ impl Home {
         let done = self.run(&[args, &["--json"]].concat());
         assert_eq!(done.code, code, "{args:?}: {done:?}");
         let last = done.stderr.lines().last().unwrap_or_default();
-        let mut error: Value = serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+        let mut error: Value =
+            serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {done:?}"));
         error["error"].take()
     }
 
     /// Starts `serve --json` on free ports and waits until it is ready.
     pub fn serve(&self, args: &[&str]) -> Serving {
         let ports = ["serve", "--listen", "127.0.0.1:0"];
-        let pages: &[&str] = if args.contains(&"--no-http") { &[] } else { &["--http", "127.0.0.1:0"] };
+        let pages: &[&str] = if args.contains(&"--no-http") {
+            &[]
+        } else {
+            &["--http", "127.0.0.1:0"]
+        };
         Serving::start(self.command(&[&ports, pages, args, &["--json"]].concat()))
     }
 }
@@ -134,10 +146,19 @@ impl Home {
 /// The program without a data directory or network.
 pub fn bare(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_studytime"));
-    for variable in ["STUDYTIME_DATA_DIR", "STUDYTIME_NETWORK_KEY", "RUST_LOG", "DISPLAY", "WAYLAND_DISPLAY"] {
+    for variable in [
+        "STUDYTIME_DATA_DIR",
+        "STUDYTIME_NETWORK_KEY",
+        "RUST_LOG",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+    ] {
         command.env_remove(variable);
     }
-    command.env("STUDYTIME_NO_BROWSER", "1").env("NO_COLOR", "1").args(args);
+    command
+        .env("STUDYTIME_NO_BROWSER", "1")
+        .env("NO_COLOR", "1")
+        .args(args);
     command.stdin(Stdio::null());
     command
 }
@@ -215,7 +236,10 @@ impl Serving {
             }
         });
         let stderr = Arc::new(Mutex::new(String::new()));
-        let (log, from) = (Arc::clone(&stderr), BufReader::new(child.stderr.take().expect("piped")));
+        let (log, from) = (
+            Arc::clone(&stderr),
+            BufReader::new(child.stderr.take().expect("piped")),
+        );
         thread::spawn(move || {
             for line in from.lines().map_while(Result::ok) {
                 let mut log = log.lock().expect("no other thread panics with it");
@@ -223,7 +247,12 @@ impl Serving {
                 log.push('\n');
             }
         });
-        let mut serving = Self { child, ready: Value::Null, events, stderr };
+        let mut serving = Self {
+            child,
+            ready: Value::Null,
+            events,
+            stderr,
+        };
         match serving.events.recv_timeout(LIMIT) {
             Ok(ready) => serving.ready = ready,
             Err(e) => panic!("{command:?} said nothing ({e}): {}", serving.stderr()),
@@ -233,7 +262,9 @@ impl Serving {
     }
 
     fn field(&self, name: &str) -> &str {
-        self.ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.ready))
+        self.ready[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {name} in {}", self.ready))
     }
 
     /// The node's id.
@@ -253,13 +284,19 @@ impl Serving {
 
     /// What it said on standard error so far.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().expect("no other thread panics with it").clone()
+        self.stderr
+            .lock()
+            .expect("no other thread panics with it")
+            .clone()
     }
 
     /// The next event that `is`; those before it are skipped.
     pub fn event(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + LIMIT;
-        while let Ok(event) = self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        while let Ok(event) = self
+            .events
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
             if is(&event) {
                 return event;
             }
@@ -269,9 +306,12 @@ impl Serving {
 
     /// Sends a signal by name (`INT`, `TERM`) and waits for the end.
     pub fn signal(&mut self, name: &str) -> ExitStatus {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
         assert!(sent.expect("there is `kill`").success());
-        wait(&mut self.child).unwrap_or_else(|| panic!("did not end on SIG{name}: {}", self.stderr()))
+        wait(&mut self.child)
+            .unwrap_or_else(|| panic!("did not end on SIG{name}: {}", self.stderr()))
     }
 
     /// Ends it as Ctrl-C would; it must end well.
@@ -305,7 +345,10 @@ pub struct Answer {
 impl Answer {
     /// A header, by its name in small letters.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     pub fn text(&self) -> String {
@@ -317,13 +360,17 @@ impl Answer {
 pub fn get(base: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let host = base.strip_prefix("http://").expect("the pages are on http");
     let mut stream = TcpStream::connect(host).expect("the pages can be reached");
-    stream.set_read_timeout(Some(LIMIT)).expect("a time limit can be set");
+    stream
+        .set_read_timeout(Some(LIMIT))
+        .expect("a time limit can be set");
     let mut request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
-    stream.write_all(request.as_bytes()).expect("the request can be sent");
+    stream
+        .write_all(request.as_bytes())
+        .expect("the request can be sent");
     let mut reader = BufReader::new(stream);
     let line = |reader: &mut BufReader<TcpStream>| {
         let mut line = String::new();
@@ -336,10 +383,16 @@ pub fn get(base: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut headers = Vec::new();
     loop {
         let header = line(&mut reader);
-        let Some((name, value)) = header.split_once(':') else { break };
+        let Some((name, value)) = header.split_once(':') else {
+            break;
+        };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
+    let mut answer = Answer {
+        status,
+        headers,
+        body: Vec::new(),
+    };
     if answer.header("transfer-encoding") == Some("chunked") {
         loop {
             let size = usize::from_str_radix(&line(&mut reader), 16).expect("a chunk has a size");
@@ -348,11 +401,15 @@ pub fn get(base: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
             }
             let start = answer.body.len();
             answer.body.resize(start + size, 0);
-            reader.read_exact(&mut answer.body[start..]).expect("a chunk comes whole");
+            reader
+                .read_exact(&mut answer.body[start..])
+                .expect("a chunk comes whole");
             line(&mut reader);
         }
     } else {
-        reader.read_to_end(&mut answer.body).expect("the body comes whole");
+        reader
+            .read_to_end(&mut answer.body)
+            .expect("the body comes whole");
     }
     answer
 }

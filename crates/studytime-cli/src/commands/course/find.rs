@@ -17,14 +17,20 @@ pub(super) async fn list(context: &Context, filter: CourseFilter) -> Result<(), 
     run(context, &query("", filter)?, limit).await
 }
 
-pub(super) async fn search(context: &Context, text: &str, filter: CourseFilter) -> Result<(), Failure> {
+pub(super) async fn search(
+    context: &Context,
+    text: &str,
+    filter: CourseFilter,
+) -> Result<(), Failure> {
     let limit = filter.limit.unwrap_or(BEST);
     run(context, &query(text, filter)?, limit).await
 }
 
 /// The request for the first page.
 fn query(text: &str, filter: CourseFilter) -> Result<CourseList, Failure> {
-    let mut call = CourseList { query: Default::default() };
+    let mut call = CourseList {
+        query: Default::default(),
+    };
     let query = &mut call.query;
     query.text = text.to_owned();
     query.subject = filter.subject;

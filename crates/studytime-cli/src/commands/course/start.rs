@@ -11,7 +11,12 @@ use studytime_node::api::{ApiError, CourseReply, CourseStart};
 use studytime_schema::FeedId;
 use tokio::time::Instant;
 
-pub(super) async fn run(context: &Context, id: FeedId, wait: bool, patience: Patience) -> Result<(), Failure> {
+pub(super) async fn run(
+    context: &Context,
+    id: FeedId,
+    wait: bool,
+    patience: Patience,
+) -> Result<(), Failure> {
     let needs = if wait { Needs::Peers } else { Needs::Store };
     let bars = context.out.bars();
     let reply = context
@@ -23,11 +28,18 @@ pub(super) async fn run(context: &Context, id: FeedId, wait: bool, patience: Pat
     context.out.value(&reply, |t| {
         t.line(format!("You have started {:?}.", reply.detail.record.name));
         match amount(reply.bytes_here, reply.bytes_total) {
-            here if here.is_empty() => t.line("What it consists of will be known when a node that has it is connected."),
-            here => t.line(format!("Here: {here}. A running node (`studytime` or `studytime serve`) fetches the rest.")),
+            here if here.is_empty() => {
+                t.line("What it consists of will be known when a node that has it is connected.")
+            }
+            here => t.line(format!(
+                "Here: {here}. A running node (`studytime` or `studytime serve`) fetches the rest."
+            )),
         }
         if let Some(first) = reply.detail.lessons.first() {
-            t.line(format!("Begin: studytime lesson show '{id}' {}", first.lesson_number));
+            t.line(format!(
+                "Begin: studytime lesson show '{id}' {}",
+                first.lesson_number
+            ));
         }
     })
 }
@@ -48,17 +60,27 @@ async fn all_of_it(
     limit: Duration,
     mut bars: crate::render::Bars,
 ) -> Result<CourseReply, Failure> {
-    let reached = Arc::new(Mutex::new(Reached { done: 0, total: 0, at: Instant::now() }));
+    let reached = Arc::new(Mutex::new(Reached {
+        done: 0,
+        total: 0,
+        at: Instant::now(),
+    }));
     let look = || *reached.lock().unwrap_or_else(PoisonError::into_inner);
     let mark = Arc::clone(&reached);
-    let call = session.handle.call_with(CourseStart { id, wait: true }, move |progress| {
-        let mut reached = mark.lock().unwrap_or_else(PoisonError::into_inner);
-        if (progress.done, progress.total) != (reached.done, reached.total) {
-            *reached = Reached { done: progress.done, total: progress.total, at: Instant::now() };
-        }
-        drop(reached);
-        bars.update(progress);
-    });
+    let call = session
+        .handle
+        .call_with(CourseStart { id, wait: true }, move |progress| {
+            let mut reached = mark.lock().unwrap_or_else(PoisonError::into_inner);
+            if (progress.done, progress.total) != (reached.done, reached.total) {
+                *reached = Reached {
+                    done: progress.done,
+                    total: progress.total,
+                    at: Instant::now(),
+                };
+            }
+            drop(reached);
+            bars.update(progress);
+        });
     tokio::pin!(call);
     loop {
         tokio::select! {

@@ -47,11 +47,17 @@ fn describe(t: &mut Text, peers: &mut Peers, event: &Event) {
             if peers.insert(*id, now.clone()) == Some(now) {
                 return;
             }
-            let why = reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+            let why = reason
+                .as_ref()
+                .map_or_else(String::new, |r| format!(": {r}"));
             t.line(format!("{state}  {id}{why}"));
         }
         Event::Problem { text } => t.line(format!("problem  {text}")),
-        Event::Download { feed_id, complete: true, .. } => t.line(format!("all here  {feed_id}")),
+        Event::Download {
+            feed_id,
+            complete: true,
+            ..
+        } => t.line(format!("all here  {feed_id}")),
         _ => {}
     }
 }

@@ -22,8 +22,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn choose(option: Option<String>, config: Option<String>, default: &str, name: &'static str) -> Self {
-        let place = |text, wrong, by_default| Self { text, wrong, option: name, by_default, or_free: false };
+    pub(super) fn choose(
+        option: Option<String>,
+        config: Option<String>,
+        default: &str,
+        name: &'static str,
+    ) -> Self {
+        let place = |text, wrong, by_default| Self {
+            text,
+            wrong,
+            option: name,
+            by_default,
+            or_free: false,
+        };
         match (option, config) {
             (Some(text), _) => place(text, ErrorKind::Usage, false),
             (None, Some(text)) => place(text, ErrorKind::Refused, false),
@@ -37,7 +48,8 @@ impl Place {
         self
     }
 
-    async fn resolve(&self) -> Result<SocketAddr, Failure> {
+    /// The address that the text means.
+    pub(super) async fn resolve(&self) -> Result<SocketAddr, Failure> {
         if let Ok(address) = self.text.parse() {
             return Ok(address);
         }
@@ -45,12 +57,17 @@ impl Place {
             ApiError::new(self.wrong, format!("{:?} is no address to listen on: {why}", self.text))
                 .hint("write HOST:PORT, like 127.0.0.1:7008, 0.0.0.0:8008 or [::]:8008; port 0 picks a free one")
         };
-        let Some((_, port)) = self.text.rsplit_once(':') else { return Err(wrong("it has no port").into()) };
+        let Some((_, port)) = self.text.rsplit_once(':') else {
+            return Err(wrong("it has no port").into());
+        };
         if port.parse::<u16>().is_err() {
             return Err(wrong("its port is no number up to 65535").into());
         }
         let found = tokio::net::lookup_host(&self.text).await;
-        found.ok().and_then(|mut all| all.next()).ok_or_else(|| wrong("this host is not known").into())
+        found
+            .ok()
+            .and_then(|mut all| all.next())
+            .ok_or_else(|| wrong("this host is not known").into())
     }
 
     /// The address itself, or with port 0 when it is taken and another one does
@@ -84,6 +101,9 @@ impl Place {
     }
 
     fn moved(&self, out: &Out, address: SocketAddr) {
-        out.note(&format!("Port {} is taken by another program, so another one is used.", address.port()));
+        out.note(&format!(
+            "Port {} is taken by another program, so another one is used.",
+            address.port()
+        ));
     }
 }
