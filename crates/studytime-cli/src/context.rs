@@ -11,6 +11,7 @@ use std::time::Duration;
 use studytime_node::api::{ApiError, Call};
 use studytime_node::{Builder, Client, Handle, LockKind, Node, OpenDirError, OpenError};
 use studytime_schema::NetworkKey;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How long a command waits for another one on the same data directory.
@@ -121,6 +122,20 @@ impl Context {
             node.shutdown().await;
         }
         result
+    }
+
+    /// Does blocking work (waiting for standard input, long reckoning) on a
+    /// thread of its own, which Ctrl-C leaves behind.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (tx, rx) = oneshot::channel();
+        std::thread::spawn(move || tx.send(work()));
+        tokio::select! {
+            done = rx => done.unwrap_or_else(|e| Err(ApiError::failed("the work was broken off", &e).into())),
+            () = self.interrupt.wait() => Err(Failure::cancelled()),
+        }
     }
 
     async fn open(&self, needs: Needs) -> Result<Session, Failure> {

@@ -271,3 +271,50 @@ fn for_people_the_start_names_the_pages() {
         "{text}"
     );
 }
+
+#[test]
+fn plain_studytime_makes_do_with_other_ports() {
+    // Whoever has these ports, they are taken.
+    let _held = [
+        TcpListener::bind("0.0.0.0:8008"),
+        TcpListener::bind("127.0.0.1:7008"),
+    ];
+    let home = Home::new();
+    let node = Serving::start(home.command(&["--json"]));
+    assert!(!node.http().ends_with(":7008"), "{}", node.ready);
+    assert!(!node.address().contains(":8008~"), "{}", node.ready);
+    assert_eq!(get(node.http(), "/", &[]).status, 200);
+    // Who asks for a port gets it or an error.
+    let other = Home::new();
+    assert_eq!(
+        other.fails(1, &["serve", "--listen", "127.0.0.1:0"])["kind"],
+        "failed"
+    );
+    node.stop();
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_waits() {
+    let home = Home::new();
+    let id = "&AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.sha256";
+    let child = home
+        .command(&["blob", "get", id, "--timeout", "600", "--json"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lock = home.data_dir().join("lock");
+    eventually("the command works on the directory", || {
+        std::fs::read_to_string(&lock)
+            .ok()
+            .filter(|note| note.starts_with("oneshot"))
+    });
+    let sent = std::process::Command::new("kill")
+        .args(["-s", "INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("\"cancelled\""), "{stderr}");
+    home.json(&["whoami"]);
+}

@@ -8,8 +8,6 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use studytime_node::api::{ApiError, ErrorKind};
 use studytime_schema::{HmacKey, Message, MessageId, Tip, chain};
 
@@ -27,28 +25,16 @@ struct Verdict {
 
 pub(super) async fn run(context: &Context, args: FeedCheck) -> Result<(), Failure> {
     let out = context.out.clone();
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
-    let work = tokio::task::spawn_blocking(move || check(&out, &args, &stopped));
-    tokio::select! {
-        done = work => done.map_err(|e| ApiError::failed("the check was broken off", &e))?,
-        () = context.interrupt.wait() => {
-            stop.store(true, Ordering::Relaxed);
-            Err(Failure::cancelled())
-        }
-    }
+    context.aside(move || check(&out, &args)).await
 }
 
-fn check(out: &Out, args: &FeedCheck, stop: &AtomicBool) -> Result<(), Failure> {
+fn check(out: &Out, args: &FeedCheck) -> Result<(), Failure> {
     let mut input = open(&args.file)?;
     let mut line = Vec::new();
     let (mut number, mut invalid) = (0_u64, 0_u64);
-    while !stop.load(Ordering::Relaxed) {
-        let Some(whole) =
-            next_line(&mut input, &mut line).map_err(|e| file_error(&args.file, &e))?
-        else {
-            break;
-        };
+    while let Some(whole) =
+        next_line(&mut input, &mut line).map_err(|e| file_error(&args.file, &e))?
+    {
         number += 1;
         let verdict = match whole {
             true => judge(&line, args.hmac.as_ref(), args.tip.as_ref()),

@@ -74,13 +74,12 @@ fn describe(t: &mut Text, args: &ImportArgs, reply: &ImportReply) {
     ]);
     if !reply.problems.is_empty() {
         t.gap();
-        t.heading(count(
-            reply.problems.len() as u64,
-            "thing could not be taken as it is:",
-            "things could not be taken as they are:",
-        ));
+        t.heading(count(reply.problems.len() as u64, "remark:", "remarks:"));
         for problem in &reply.problems {
-            t.line(format!("  {}: {}", problem.path, problem.problem));
+            match problem.path.as_str() {
+                "" => t.line(format!("  {}", problem.problem)),
+                path => t.line(format!("  {path}: {}", problem.problem)),
+            }
         }
     }
     if args.catalog.is_none() && args.into.is_none() && !args.dry_run {

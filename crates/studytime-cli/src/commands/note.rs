@@ -14,7 +14,7 @@ pub(crate) async fn run(context: &Context, note: Note) -> Result<(), Failure> {
     match note {
         Note::Add { id, number, text } => {
             let text = match text.as_str() {
-                "-" => from_stdin()?,
+                "-" => context.aside(from_stdin).await?,
                 _ => text,
             };
             let published = context.call(NoteAdd { id, number, text }).await?;

@@ -33,17 +33,17 @@ impl Bars {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        let shape = (progress.unit, progress.total > 0);
-        if self.shape != Some(shape) {
-            self.shape = Some(shape);
-            bar.set_style(look(shape));
-        }
         // A stage that starts over counts its own speed.
         if progress.done < bar.position() {
             bar.reset();
         }
         bar.set_length(progress.total);
         bar.set_position(progress.done);
+        let shape = (progress.unit, progress.total > 0);
+        if self.shape != Some(shape) {
+            self.shape = Some(shape);
+            bar.set_style(look(shape));
+        }
         bar.set_prefix(super::text::clean(&progress.stage));
         bar.set_message(super::text::clean(
             progress.current.as_deref().unwrap_or_default(),

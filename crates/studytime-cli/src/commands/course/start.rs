@@ -27,15 +27,17 @@ pub(super) async fn run(
         .await?;
     context.out.value(&reply, |t| {
         t.line(format!("You have started {:?}.", reply.detail.record.name));
-        match amount(reply.bytes_here, reply.bytes_total) {
-            here if here.is_empty() => {
-                t.line("What it consists of will be known when a node that has it is connected.")
+        let detail = &reply.detail;
+        t.line(match amount(reply.bytes_here, reply.bytes_total) {
+            _ if !detail.feed_here => {
+                "Its lessons come as soon as a node that has them is connected.".to_owned()
             }
-            here => t.line(format!(
-                "Here: {here}. A running node (`studytime` or `studytime serve`) fetches the rest."
-            )),
-        }
-        if let Some(first) = reply.detail.lessons.first() {
+            here if reply.bytes_here < reply.bytes_total => {
+                format!("Here: {here}. A running node (`studytime` or `studytime serve`) fetches the rest.")
+            }
+            _ => "All of it is here.".to_owned(),
+        });
+        if let Some(first) = detail.lessons.first() {
             t.line(format!(
                 "Begin: studytime lesson show '{id}' {}",
                 first.lesson_number
