@@ -14,7 +14,8 @@ fn feed(hmac: Option<&HmacKey>) -> Vec<Message> {
         let tip: Option<Tip> = messages.last().map(Message::tip);
         let content = json!({ "type": "post", "text": format!("number {n}") });
         messages.push(
-            Message::sign(&keys, tip.as_ref(), 1_700_000_000_000 + n, &content, hmac).unwrap(),
+            Message::sign(&keys, tip.as_ref(), 1_700_000_000_000 + n, &content, hmac)
+                .expect("the content can be signed"),
         );
     }
     messages

@@ -318,3 +318,18 @@ fn ctrl_c_ends_a_command_that_waits() {
     assert!(stderr.contains("\"cancelled\""), "{stderr}");
     home.json(&["whoami"]);
 }
+
+#[test]
+fn a_node_that_cannot_be_reached_is_said_in_words() {
+    let home = Home::new();
+    let node = home.serve(&["--no-http"]);
+    std::fs::remove_file(home.data_dir().join("control.sock")).unwrap();
+    let error = home.fails(1, &["whoami"]);
+    let text = error["message"].as_str().unwrap();
+    assert!(
+        text.contains("running node") && text.contains("does not answer"),
+        "{error}"
+    );
+    assert!(error["hint"].is_string(), "{error}");
+    node.stop();
+}

@@ -139,7 +139,7 @@ pub(crate) enum Catalog {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
         #[command(flatten)]
-        edit: Edit,
+        edit: Box<Edit>,
     },
 }
 

@@ -51,12 +51,12 @@ pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failu
                         .call(CatalogPublish {
                             catalog: list.clone(),
                             course,
-                            edit: edit.into(),
+                            edit: (*edit).into(),
                         })
                         .await?
                 }
                 (None, Some(file)) => {
-                    if CourseEdit::from(edit) != CourseEdit::default() {
+                    if CourseEdit::from(*edit) != CourseEdit::default() {
                         return Err(Failure::usage(
                             "with --from, the file says what the courses are called; leave the other options out",
                         ));
