@@ -123,9 +123,15 @@ impl Wants {
                 self.out
                     .push_back(Output::CancelFetch { peer, blob: *blob });
             }
+            // Who has answered will not answer again by itself: when it is wanted
+            // once more, it must be announced once more.
+            let answered: Vec<PeerId> = want.holders.keys().copied().collect();
             self.drop_want(blob);
-            for peer in self.peers.values_mut() {
-                peer.close(blob);
+            for (id, peer) in &mut self.peers {
+                match answered.contains(id) {
+                    true => peer.unannounce(blob),
+                    false => peer.close(blob),
+                }
             }
             self.refill(now);
             return;

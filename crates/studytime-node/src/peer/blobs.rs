@@ -32,6 +32,8 @@ struct Incoming {
     /// How the peer ended it.
     ended: Option<bool>,
     cancelled: bool,
+    /// Asked for once more while the cancelled call was not over yet.
+    again: Option<(u64, Option<u64>)>,
 }
 
 /// All downloads of a connection.
@@ -101,7 +103,8 @@ fn failure(error: &DownloadError) -> FetchFailure {
 
 impl Session {
     pub(super) fn start_download(&mut self, blob: BlobId, max: u64, resume: Option<u64>) {
-        if self.downloads.by_blob.contains_key(&blob) {
+        if let Some(incoming) = self.downloads.by_blob.get_mut(&blob) {
+            incoming.again = Some((max, resume));
             return;
         }
         self.downloads.by_blob.insert(blob, Incoming::default());
@@ -115,6 +118,7 @@ impl Session {
     pub(super) fn cancel_download(&mut self, blob: &BlobId) {
         let Some(incoming) = self.downloads.by_blob.get_mut(blob) else { return };
         incoming.cancelled = true;
+        incoming.again = None;
         if let Some(stream) = incoming.stream {
             self.mux.end(stream);
         }
@@ -157,7 +161,7 @@ impl Session {
             }
             if incoming.cancelled || incoming.ended == Some(false) {
                 let refused = !incoming.cancelled && download.received() == 0 && chunks.is_empty();
-                let cancelled = incoming.cancelled;
+                let (cancelled, again) = (incoming.cancelled, incoming.again);
                 self.downloads.by_blob.remove(&blob);
                 self.jobs.spawn_blocking(move || {
                     if chunks.iter().try_for_each(|c| download.chunk(c)).is_ok() {
@@ -165,7 +169,9 @@ impl Session {
                     }
                     Done::Permit(None)
                 });
-                if !cancelled {
+                if let Some((max, resume)) = again {
+                    self.start_download(blob, max, resume);
+                } else if !cancelled {
                     let why = if refused { FetchFailure::Refused } else { FetchFailure::Broken };
                     self.node.inner().hub.fetch_failed(self.peer, &blob, why);
                 }
