@@ -87,6 +87,10 @@ impl From<Edit> for CourseEdit {
     }
 }
 
+const PUBLISH_USAGE: &str = "\
+studytime catalog publish [OPTIONS] <NAME> <ID>
+       studytime catalog publish [OPTIONS] <NAME> --from <FILE>";
+
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
   studytime catalog publish \"Evening school\" '@….ed25519'
@@ -127,7 +131,7 @@ pub(crate) enum Catalog {
         position: usize,
     },
     /// Put a course, anybody's, on a list of yours
-    #[command(after_help = PUBLISH_EXAMPLES, group = ArgGroup::new("what").required(true).args(["id", "from"]))]
+    #[command(override_usage = PUBLISH_USAGE, after_help = PUBLISH_EXAMPLES, group = ArgGroup::new("what").required(true).args(["id", "from"]))]
     Publish {
         /// Your list: its name or feed id
         #[arg(value_name = "NAME")]
