@@ -49,7 +49,7 @@ pub(crate) async fn guard(
         .is_some_and(|own| cookies(request.headers()).any(|sent| same(sent, own)));
     let mut response = match admit(&options, request).await {
         Ok(request) => next.run(request).await,
-        Err(refused) => refused,
+        Err(refusal) => refusal.into_response(),
     };
     dress(response.headers_mut());
     if !has_cookie
@@ -65,27 +65,38 @@ pub(crate) async fn guard(
     response
 }
 
-fn refuse(status: StatusCode, title: &str, text: &str) -> Response {
-    error_page(status, title, text, None)
+/// Why a request goes no further: status, heading, what to do.
+struct Refusal(StatusCode, &'static str, &'static str);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, title, text) = self;
+        if status == StatusCode::MISDIRECTED_REQUEST {
+            // In plain text: a page of ours has no business under another name.
+            return (status, format!("{title}: {text}\n")).into_response();
+        }
+        error_page(status, title, text, None)
+    }
 }
 
-async fn admit(options: &Options, request: Request) -> Result<Request, Response> {
+async fn admit(options: &Options, request: Request) -> Result<Request, Refusal> {
     let length = request
         .uri()
         .path_and_query()
         .map_or(0, |p| p.as_str().len());
     if length > MAX_URI {
-        return Err(refuse(
+        return Err(Refusal(
             StatusCode::URI_TOO_LONG,
             "That address is too long",
             "Shorten what you search for.",
         ));
     }
     if !named_here(options, &request) {
-        // In plain text: a page of ours has no business under another name.
-        let text =
-            "421: these pages do not answer to that name; use the address that studytime printed\n";
-        return Err((StatusCode::MISDIRECTED_REQUEST, text).into_response());
+        return Err(Refusal(
+            StatusCode::MISDIRECTED_REQUEST,
+            "these pages do not answer to that name",
+            "use the address that studytime printed",
+        ));
     }
     let method = request.method().clone();
     if method == Method::POST {
@@ -93,14 +104,14 @@ async fn admit(options: &Options, request: Request) -> Result<Request, Response>
         return read_body(options, request, posted).await;
     }
     if method != Method::GET && method != Method::HEAD {
-        return Err(refuse(
+        return Err(Refusal(
             StatusCode::METHOD_NOT_ALLOWED,
             "That cannot be done here",
             "Only GET, HEAD and POST are understood.",
         ));
     }
     if is_foreign_load(request.headers()) {
-        return Err(refuse(
+        return Err(Refusal(
             StatusCode::FORBIDDEN,
             "Not for other sites",
             "Another web site tried to load something from StudyTime.",
@@ -141,19 +152,19 @@ enum Posted {
 }
 
 /// Everything about a POST that its headers tell.
-fn check_post(options: &Options, headers: &HeaderMap) -> Result<Posted, Response> {
+fn check_post(options: &Options, headers: &HeaderMap) -> Result<Posted, Refusal> {
     let text = |name: HeaderName| headers.get(name).map(|v| v.to_str().unwrap_or("?"));
     let foreign_site = text(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin");
     let foreign_origin = text(header::ORIGIN).is_some_and(|o| !options.is_own_origin(o));
     if foreign_site || foreign_origin {
-        return Err(refuse(
+        return Err(Refusal(
             StatusCode::FORBIDDEN,
             "Not from there",
             "Only the StudyTime pages themselves may change something here.",
         ));
     }
     let (Some(cookie), Some(token)) = (&options.cookie, &options.token) else {
-        return Err(refuse(
+        return Err(Refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "Forms are switched off",
             "This system gave no random numbers, so forms cannot be told from forgeries. Restart StudyTime.",
@@ -170,7 +181,7 @@ fn check_post(options: &Options, headers: &HeaderMap) -> Result<Posted, Response
         "application/x-www-form-urlencoded" | "application/json" if in_header => Ok(Posted::Script),
         "application/x-www-form-urlencoded" => Ok(Posted::Form),
         "application/json" => Err(stale()),
-        _ => Err(refuse(
+        _ => Err(Refusal(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "That form cannot be read",
             "Send a form, or JSON with the token in its header.",
@@ -178,8 +189,8 @@ fn check_post(options: &Options, headers: &HeaderMap) -> Result<Posted, Response
     }
 }
 
-fn stale() -> Response {
-    refuse(
+fn stale() -> Refusal {
+    Refusal(
         StatusCode::FORBIDDEN,
         "Please try once more",
         "StudyTime was restarted since this page was opened, or the browser sends no cookies. Go back, reload the page and try again.",
@@ -191,10 +202,10 @@ async fn read_body(
     options: &Options,
     request: Request,
     posted: Posted,
-) -> Result<Request, Response> {
+) -> Result<Request, Refusal> {
     let (mut parts, body) = request.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return Err(refuse(
+        return Err(Refusal(
             StatusCode::PAYLOAD_TOO_LARGE,
             "That is too much at once",
             "A form may hold half a megabyte. Split what you wrote into several notes.",

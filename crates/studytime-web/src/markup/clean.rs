@@ -172,15 +172,11 @@ fn link(value: &str) -> Option<Cow<'_, str>> {
     if let Some(id) = value.strip_prefix('#') {
         return (!id.is_empty()).then(|| format!("#{ID_PREFIX}{id}").into());
     }
-    if value.starts_with(['&', '%']) || value.starts_with("ssb:") {
-        if let Ok(blob) = BlobId::parse_lenient(value) {
-            return Some(path::media_path(&blob, false, None, None).into());
-        }
+    if let Ok(blob) = BlobId::parse_lenient(value) {
+        return Some(path::media_path(&blob, false, None, None).into());
     }
-    if value.starts_with('@') || value.starts_with("ssb:") {
-        if let Ok(feed) = value.parse::<FeedId>() {
-            return Some(path::course_path(&feed).into());
-        }
+    if let Ok(feed) = value.parse::<FeedId>() {
+        return Some(path::course_path(&feed).into());
     }
     let lower = value.get(..8).unwrap_or(value).to_ascii_lowercase();
     let outside = ["http://", "https://", "mailto:"]
