@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Instant;
-use studytime_replicate::ingest::{append, shard, Verifier};
+use studytime_replicate::ingest::{Verifier, append, shard};
 use studytime_replicate::{FeedStore, SqliteStore};
 use studytime_schema::{FeedId, Keypair, Message, VerifyingKey};
 
@@ -26,7 +26,8 @@ fn messages(count: usize) -> Vec<Arc<Message>> {
                         "type": "studytime_course_lesson", "lesson_number": i,
                         "name": format!("Lesson {i}"), "lesson_content": text,
                     });
-                    let message = Message::sign(&keys, tip.as_ref(), 1_700_000_000_000, &content, None);
+                    let message =
+                        Message::sign(&keys, tip.as_ref(), 1_700_000_000_000, &content, None);
                     let message = message.expect("a valid message");
                     tip = Some(message.tip());
                     Arc::new(message)
@@ -45,18 +46,27 @@ fn rate(count: usize, work: impl FnOnce()) -> f64 {
 
 fn main() {
     // Cargo passes `--bench`; a number chooses the size.
-    let count = std::env::args().find_map(|a| a.parse().ok()).unwrap_or(20_000);
+    let count = std::env::args()
+        .find_map(|a| a.parse().ok())
+        .unwrap_or(20_000);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let all = messages(count);
     let count = all.len();
-    let wires: Vec<(FeedId, Vec<u8>)> = all.iter().map(|m| (m.author(), m.wire().as_bytes().to_vec())).collect();
+    let wires: Vec<(FeedId, Vec<u8>)> = all
+        .iter()
+        .map(|m| (m.author(), m.wire().as_bytes().to_vec()))
+        .collect();
 
     // The limit: strict verification of as many signatures, nothing else.
     let signed: Vec<(VerifyingKey, [u8; 64], Vec<u8>)> = (0..FEEDS)
         .map(|n| {
             let keys = Keypair::from_seed(&[n + 1; 32]);
             let bytes = vec![n; 1_100];
-            (VerifyingKey::new(keys.id()).expect("a valid key"), keys.sign(&bytes), bytes)
+            (
+                VerifyingKey::new(keys.id()).expect("a valid key"),
+                keys.sign(&bytes),
+                bytes,
+            )
         })
         .collect();
     let limit = rate(count, || {
@@ -83,7 +93,8 @@ fn main() {
                 s.spawn(move || {
                     let mut verifier = Verifier::new(None);
                     for (author, wire) in wires.iter().filter(|(a, _)| shard(a, threads) == t) {
-                        tx.send(verifier.verify(author, wire).expect("a valid message")).expect("the writer");
+                        tx.send(verifier.verify(author, wire).expect("a valid message"))
+                            .expect("the writer");
                     }
                 });
             }
@@ -98,7 +109,10 @@ fn main() {
         });
     });
     assert_eq!(store.counts().expect("counts").messages, count as u64);
-    println!("ingest to disk, {threads} threads, {count} messages of {} bytes", wires[0].1.len());
+    println!(
+        "ingest to disk, {threads} threads, {count} messages of {} bytes",
+        wires[0].1.len()
+    );
     println!("  ours   {ours:>9.0} messages/s (parsed, verified, chained, synced)");
     println!("  limit  {limit:>9.0} messages/s (strict signatures only)");
     println!("  ratio  {:>9.2}", ours / limit);

@@ -20,7 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (i, line) in std::fs::read_to_string(file)?.lines().enumerate() {
         let message = Arc::new(Message::verify(line.as_bytes(), None)?);
         let position = LogPosition(i as u64 + 1);
-        entries.push(Entry { position, received: 0, message, opened_private: None, blob_text: None });
+        entries.push(Entry {
+            position,
+            received: 0,
+            message,
+            opened_private: None,
+            blob_text: None,
+        });
     }
     // Every feed that lists another one's course acts as a list here.
     let lists: Vec<FeedId> = entries
@@ -31,7 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .into_keys()
         .collect();
     let dir = tempfile::tempdir()?;
-    let options = Options { facts: Facts { lists, ..Facts::default() }, ..Options::default() };
+    let options = Options {
+        facts: Facts {
+            lists,
+            ..Facts::default()
+        },
+        ..Options::default()
+    };
     let mut index = Index::open(dir.path(), options)?;
     index.apply(&entries)?;
     index.flush()?;

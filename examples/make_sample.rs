@@ -39,7 +39,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut messages = String::new();
     for feed in [list, course] {
-        for message in h.call(FeedLog { id: feed, from: 1, limit: 10_000 }).await? {
+        for message in h
+            .call(FeedLog {
+                id: feed,
+                from: 1,
+                limit: 10_000,
+            })
+            .await?
+        {
             writeln!(messages, "{}", message.value)?;
         }
     }
@@ -59,7 +66,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("messages.jsonl"), &messages)?;
     std::fs::write(out.join("blobs.bin"), &blobs)?;
     println!("list   {list}\ncourse {course}");
-    println!("{} messages, {} bytes of blobs", messages.lines().count(), blobs.len());
+    println!(
+        "{} messages, {} bytes of blobs",
+        messages.lines().count(),
+        blobs.len()
+    );
     for problem in made.problems {
         println!("problem: {}: {}", problem.path, problem.problem);
     }

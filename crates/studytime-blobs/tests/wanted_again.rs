@@ -34,7 +34,10 @@ fn is_announced_again_and_fetched() {
         };
         wants.handle_frame(peer, &has, 1);
         let fetched = outputs(&mut wants);
-        assert!(fetched.iter().any(|o| matches!(o, Output::Fetch { .. })), "{fetched:?}");
+        assert!(
+            fetched.iter().any(|o| matches!(o, Output::Fetch { .. })),
+            "{fetched:?}"
+        );
         wants.replace(owner, &[], 1);
         outputs(&mut wants);
     }

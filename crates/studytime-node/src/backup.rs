@@ -31,17 +31,25 @@ impl Node {
 
     fn backup_blocking(&self, path: &Path) -> Result<BackupReply, ApiError> {
         if path.exists() {
-            return Err(ApiError::refused(format!("{} exists already; choose a new file name", path.display())));
+            return Err(ApiError::refused(format!(
+                "{} exists already; choose a new file name",
+                path.display()
+            )));
         }
         let inner = self.inner();
-        inner.blobs.flush().map_err(|e| ApiError::failed("the backup failed", &e))?;
+        inner
+            .blobs
+            .flush()
+            .map_err(|e| ApiError::failed("the backup failed", &e))?;
         let dir = inner.dir.path();
         let copies = tempfile::tempdir_in(dir).map_err(|e| failed(dir, &e))?;
         for name in DATABASES {
             let copy = copies.path().join(name);
             // SQLite's own way to a consistent copy while others write.
-            let db = rusqlite::Connection::open(dir.join(name)).map_err(|e| failed(&dir.join(name), &e))?;
-            db.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(|e| failed(&copy, &e))?;
+            let db = rusqlite::Connection::open(dir.join(name))
+                .map_err(|e| failed(&dir.join(name), &e))?;
+            db.execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+                .map_err(|e| failed(&copy, &e))?;
         }
         // Named only when whole, and readable only by its owner: it holds keys.
         let part = path.with_extension("part");
@@ -52,7 +60,10 @@ impl Node {
             for entry in fs::read_dir(dir.join("keys"))? {
                 let entry = entry?;
                 if entry.file_name().to_string_lossy().ends_with(".secret") {
-                    tar.append_path_with_name(entry.path(), Path::new("keys").join(entry.file_name()))?;
+                    tar.append_path_with_name(
+                        entry.path(),
+                        Path::new("keys").join(entry.file_name()),
+                    )?;
                     keys += 1;
                 }
             }
@@ -66,10 +77,19 @@ impl Node {
             file.sync_all()?;
             Ok(file)
         })();
-        let bytes = packed.and_then(|f| f.metadata()).map_err(|e| failed(&part, &e))?.len();
+        let bytes = packed
+            .and_then(|f| f.metadata())
+            .map_err(|e| failed(&part, &e))?
+            .len();
         fs::rename(&part, path).map_err(|e| failed(path, &e))?;
-        let counts = inner.feeds.counts().map_err(|e| ApiError::failed("the backup was written, but could not be counted", &e))?;
-        Ok(BackupReply { messages: counts.messages, keys, bytes })
+        let counts = inner.feeds.counts().map_err(|e| {
+            ApiError::failed("the backup was written, but could not be counted", &e)
+        })?;
+        Ok(BackupReply {
+            messages: counts.messages,
+            keys,
+            bytes,
+        })
     }
 }
 
@@ -92,10 +112,17 @@ fn private_file(path: &Path) -> io::Result<File> {
 pub fn restore_backup(data_dir: &Path, backup: &Path) -> Result<FeedId, ApiError> {
     let dir = take_unused(data_dir)?;
     let file = File::open(backup).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => ApiError::not_found(format!("{} is not there", backup.display())),
+        io::ErrorKind::NotFound => {
+            ApiError::not_found(format!("{} is not there", backup.display()))
+        }
         _ => failed(backup, &e),
     })?;
-    let no_backup = |why: &dyn std::fmt::Display| ApiError::refused(format!("{} is not a backup of a node: {why}", backup.display()));
+    let no_backup = |why: &dyn std::fmt::Display| {
+        ApiError::refused(format!(
+            "{} is not a backup of a node: {why}",
+            backup.display()
+        ))
+    };
     let mut tar = tar::Archive::new(file);
     let (mut files, mut main) = (0, false);
     for entry in tar.entries().map_err(|e| no_backup(&e))? {
@@ -126,10 +153,13 @@ pub fn restore_backup(data_dir: &Path, backup: &Path) -> Result<FeedId, ApiError
 /// [`ApiError`]: the directory is used, or the file is no secret file.
 pub fn restore_secret(data_dir: &Path, secret: &Path) -> Result<FeedId, ApiError> {
     let text = fs::read_to_string(secret).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => ApiError::not_found(format!("{} is not there", secret.display())),
+        io::ErrorKind::NotFound => {
+            ApiError::not_found(format!("{} is not there", secret.display()))
+        }
         _ => failed(secret, &e),
     })?;
-    let keys = Keypair::from_secret_file(&text).map_err(|e| ApiError::refused(format!("{}: {e}", secret.display())))?;
+    let keys = Keypair::from_secret_file(&text)
+        .map_err(|e| ApiError::refused(format!("{}: {e}", secret.display())))?;
     let dir = take_unused(data_dir)?;
     let keys_dir = dir.join("keys");
     crate::store::private_dir(&keys_dir).map_err(|e| failed(&keys_dir, &e))?;
@@ -149,19 +179,29 @@ pub fn restore_secret(data_dir: &Path, secret: &Path) -> Result<FeedId, ApiError
 /// # Errors
 /// [`ApiError`] when nothing was restored, or the directory is in use.
 pub fn accept_loss(data_dir: &Path) -> Result<(), ApiError> {
-    let dir = DataDir::take(data_dir, LockKind::Oneshot).map_err(|e| ApiError::failed("not unlocked", &e))?;
-    let state = State::open(&dir.join("state.db")).map_err(|e| ApiError::failed("not unlocked", &e))?;
+    let dir = DataDir::take(data_dir, LockKind::Oneshot)
+        .map_err(|e| ApiError::failed("not unlocked", &e))?;
+    let state =
+        State::open(&dir.join("state.db")).map_err(|e| ApiError::failed("not unlocked", &e))?;
     if state.setting(RESTORED).ok().flatten().is_none() {
-        return Err(ApiError::refused("nothing was restored here, so nothing is locked"));
+        return Err(ApiError::refused(
+            "nothing was restored here, so nothing is locked",
+        ));
     }
-    state.remove_setting(RESTORED).map_err(|e| ApiError::failed("not unlocked", &e))
+    state
+        .remove_setting(RESTORED)
+        .map_err(|e| ApiError::failed("not unlocked", &e))
 }
 
 fn take_unused(data_dir: &Path) -> Result<DataDir, ApiError> {
-    let dir = DataDir::take(data_dir, LockKind::Oneshot).map_err(|e| ApiError::failed("not restored", &e))?;
+    let dir = DataDir::take(data_dir, LockKind::Oneshot)
+        .map_err(|e| ApiError::failed("not restored", &e))?;
     if dir.join("keys").join("main.secret").exists() || dir.join("feeds.db").exists() {
-        return Err(ApiError::refused(format!("{} already holds an identity", dir.path().display()))
-            .hint("restore into a new directory: --data-dir DIR"));
+        return Err(ApiError::refused(format!(
+            "{} already holds an identity",
+            dir.path().display()
+        ))
+        .hint("restore into a new directory: --data-dir DIR"));
     }
     Ok(dir)
 }
@@ -169,9 +209,9 @@ fn take_unused(data_dir: &Path) -> Result<DataDir, ApiError> {
 fn expected(name: &Path) -> bool {
     let parts: Vec<_> = name.components().collect();
     match parts.as_slice() {
-        [Component::Normal(file)] => {
-            file.to_str().is_some_and(|f| f == "config.toml" || DATABASES.contains(&f))
-        }
+        [Component::Normal(file)] => file
+            .to_str()
+            .is_some_and(|f| f == "config.toml" || DATABASES.contains(&f)),
         [Component::Normal(keys), Component::Normal(file)] => {
             *keys == "keys" && file.to_string_lossy().ends_with(".secret")
         }
@@ -180,7 +220,8 @@ fn expected(name: &Path) -> bool {
 }
 
 fn lock_publishing(dir: &DataDir) -> Result<(), ApiError> {
-    let state = State::open(&dir.join("state.db")).map_err(|e| ApiError::failed("not restored", &e))?;
+    let state =
+        State::open(&dir.join("state.db")).map_err(|e| ApiError::failed("not restored", &e))?;
     state
         .set_setting(RESTORED, &crate::clock::now_ms().to_string())
         .map_err(|e| ApiError::failed("not restored", &e))
@@ -189,5 +230,7 @@ fn lock_publishing(dir: &DataDir) -> Result<(), ApiError> {
 fn read_main(dir: &DataDir) -> Result<FeedId, ApiError> {
     let path = dir.join("keys").join("main.secret");
     let text = fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;
-    Ok(Keypair::from_secret_file(&text).map_err(|e| failed(&path, &e))?.id())
+    Ok(Keypair::from_secret_file(&text)
+        .map_err(|e| failed(&path, &e))?
+        .id())
 }

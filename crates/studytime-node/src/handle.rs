@@ -41,8 +41,12 @@ impl Handle {
             Self::Local(node) => node.dispatch(call.into(), on_progress).await?,
             Self::Remote(client) => client.request(call.into(), on_progress).await?,
         };
-        C::open(reply)
-            .ok_or_else(|| ApiError::new(ErrorKind::Failed, "the node answered another question; are both the same version?"))
+        C::open(reply).ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::Failed,
+                "the node answered another question; are both the same version?",
+            )
+        })
     }
 
     /// What happens from now on.

@@ -65,7 +65,10 @@ impl Holdings {
     pub(crate) fn presence(&self, blob: &BlobId, manifest: bool) -> Presence {
         if !manifest {
             return match self.store.size(blob) {
-                Ok(Some(bytes)) => Presence { bytes, complete: true },
+                Ok(Some(bytes)) => Presence {
+                    bytes,
+                    complete: true,
+                },
                 _ => Presence::default(),
             };
         }
@@ -98,7 +101,9 @@ impl Holdings {
         // when it is entered below, because it is asked for again there.
         let mut places: HashMap<BlobId, (u64, u32)> = HashMap::new();
         for (i, segment) in manifest.segments.iter().enumerate() {
-            let place = places.entry(*segment).or_insert((manifest.segment_len(i).unwrap_or(0), 0));
+            let place = places
+                .entry(*segment)
+                .or_insert((manifest.segment_len(i).unwrap_or(0), 0));
             place.1 += 1;
         }
         let mut inner = self.lock();
@@ -117,7 +122,11 @@ impl Holdings {
             } else {
                 counted.missing += u64::from(times);
             }
-            inner.users.entry(segment).or_default().push((*blob, len, times));
+            inner
+                .users
+                .entry(segment)
+                .or_default()
+                .push((*blob, len, times));
         }
         inner.manifests.insert(*blob, counted);
         Some(manifest)
@@ -140,16 +149,24 @@ impl Holdings {
     /// The manifests that name this segment.
     pub(crate) fn users(&self, segment: &BlobId) -> Vec<BlobId> {
         let inner = self.lock();
-        let users = inner.users.get(segment).map(Vec::as_slice).unwrap_or_default();
+        let users = inner
+            .users
+            .get(segment)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         users.iter().map(|(m, _, _)| *m).collect()
     }
 }
 
 impl Inner {
     fn change(&mut self, segment: &BlobId, here: bool) {
-        let Some(users) = self.users.get(segment) else { return };
+        let Some(users) = self.users.get(segment) else {
+            return;
+        };
         for (manifest, len, times) in users {
-            let Some(c) = self.manifests.get_mut(manifest) else { continue };
+            let Some(c) = self.manifests.get_mut(manifest) else {
+                continue;
+            };
             let (bytes, count) = (len * u64::from(*times), u64::from(*times));
             if here && c.missing >= count {
                 c.bytes += bytes;
@@ -162,7 +179,9 @@ impl Inner {
     }
 
     fn forget(&mut self, manifest: &BlobId) {
-        let Some(c) = self.manifests.remove(manifest) else { return };
+        let Some(c) = self.manifests.remove(manifest) else {
+            return;
+        };
         for segment in &c.manifest.segments {
             if let Some(users) = self.users.get_mut(segment) {
                 let before = users.len();
@@ -179,7 +198,11 @@ impl Inner {
         while !self.manifests.is_empty()
             && (self.manifests.len() >= MAX_MANIFESTS || self.segments + segments > MAX_SEGMENTS)
         {
-            let oldest = self.manifests.iter().min_by_key(|(_, c)| c.asked).map(|(id, _)| *id);
+            let oldest = self
+                .manifests
+                .iter()
+                .min_by_key(|(_, c)| c.asked)
+                .map(|(id, _)| *id);
             match oldest {
                 Some(id) => self.forget(&id),
                 None => break,
@@ -208,12 +231,21 @@ mod tests {
         let id = store.add(&text, Durability::Relaxed, 0).unwrap().id;
 
         let h = Holdings::new(Arc::clone(&store));
-        assert_eq!(h.presence(&id, true), Presence { bytes: 0, complete: false });
+        assert_eq!(
+            h.presence(&id, true),
+            Presence {
+                bytes: 0,
+                complete: false
+            }
+        );
         for (blob, bytes) in &segments[1..] {
             store.add(bytes, Durability::Relaxed, 0).unwrap();
             h.arrived(blob);
         }
-        let all = Presence { bytes: data.len() as u64, complete: true };
+        let all = Presence {
+            bytes: data.len() as u64,
+            complete: true,
+        };
         assert_eq!(h.presence(&id, true), all);
         assert_eq!(Holdings::new(Arc::clone(&store)).presence(&id, true), all);
 
@@ -221,7 +253,13 @@ mod tests {
         assert_eq!(h.users(&tail), [id]);
         store.delete(&[tail]).unwrap();
         h.removed(&[tail]);
-        assert_eq!(h.presence(&id, true), Presence { bytes: 2 << 20, complete: false });
+        assert_eq!(
+            h.presence(&id, true),
+            Presence {
+                bytes: 2 << 20,
+                complete: false
+            }
+        );
         h.removed(&[id]);
         store.delete(&[id]).unwrap();
         assert_eq!(h.presence(&id, true), Presence::default());

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use studytime_blobs::media::{Media, MediaConfig, ReaderId};
 use studytime_blobs::store::BlobStore;
-use studytime_blobs::wants::{self, FetchFailure, OwnerId, PeerKind, PushSpec, WantSpec, Wants, WantsConfig};
+use studytime_blobs::wants::{
+    self, FetchFailure, OwnerId, PeerKind, PushSpec, WantSpec, Wants, WantsConfig,
+};
 use studytime_blobs::wire::WantFrame;
 use studytime_replicate::ebt::{self, Config, Ebt, FallbackReason, IngestOutcome, Payload};
 use studytime_replicate::store::Appended;
@@ -27,16 +29,37 @@ pub(crate) enum Errand {
     OpenEbt,
     RestartEbt,
     Ebt(Payload),
-    ReadFeed { feed: FeedId, from: u64, max_count: usize, max_bytes: usize },
+    ReadFeed {
+        feed: FeedId,
+        from: u64,
+        max_count: usize,
+        max_bytes: usize,
+    },
     Fallback(FallbackReason),
-    FetchHistory { feed: FeedId, from: u64 },
+    FetchHistory {
+        feed: FeedId,
+        from: u64,
+    },
     Wants(WantFrame),
-    Fetch { blob: BlobId, max: u64, resume: Option<u64> },
-    CancelFetch { blob: BlobId },
+    Fetch {
+        blob: BlobId,
+        max: u64,
+        resume: Option<u64>,
+    },
+    CancelFetch {
+        blob: BlobId,
+    },
     /// A feed has grown, for those who follow it over a history stream.
-    Appended { feed: FeedId, tip: u64 },
+    Appended {
+        feed: FeedId,
+        tip: u64,
+    },
     /// What became of messages this peer sent.
-    Ingested { feed: FeedId, tip: u64, outcome: IngestOutcome },
+    Ingested {
+        feed: FeedId,
+        tip: u64,
+        outcome: IngestOutcome,
+    },
     Close(String),
 }
 
@@ -45,10 +68,18 @@ pub(crate) enum Errand {
 pub(crate) enum Chore {
     SaveClock(FeedId, PeerClock),
     ForgetHeard(FeedId),
-    Shun { peer: FeedId, feed: FeedId, sequence: u64, fork: bool },
+    Shun {
+        peer: FeedId,
+        feed: FeedId,
+        sequence: u64,
+        fork: bool,
+    },
     NeedHave(Vec<BlobId>),
     Lookup(Vec<BlobId>),
-    PushSeen { blob: BlobId, peer: FeedId },
+    PushSeen {
+        blob: BlobId,
+        peer: FeedId,
+    },
 }
 
 /// A connection, for those who look at it from outside its driver.
@@ -104,17 +135,29 @@ impl std::fmt::Debug for Hub {
 
 impl Hub {
     /// Loads what the stores know: tips, shunned feeds, unfinished pushes.
-    pub(crate) fn new(feeds: &Arc<dyn FeedStore>, blobs: &Arc<dyn BlobStore>) -> Result<Self, OpenError> {
+    pub(crate) fn new(
+        feeds: &Arc<dyn FeedStore>,
+        blobs: &Arc<dyn BlobStore>,
+    ) -> Result<Self, OpenError> {
         let now = now_ms();
         let mut ebt = Ebt::new(Config::default());
-        let tips: HashMap<FeedId, u64> = feeds.tips()?.into_iter().map(|(feed, tip)| (feed, tip.sequence)).collect();
+        let tips: HashMap<FeedId, u64> = feeds
+            .tips()?
+            .into_iter()
+            .map(|(feed, tip)| (feed, tip.sequence))
+            .collect();
         ebt.load(tips.iter().map(|(feed, tip)| (*feed, *tip)));
         ebt.load_shunned(&feeds.shunned()?);
         let mut wants = Wants::new(WantsConfig::default());
         for push in blobs.pushes()? {
             if let Some(size) = blobs.size(&push.id)? {
                 wants.push(
-                    PushSpec { id: push.id, size, scope: push.scope, seen: push.seen },
+                    PushSpec {
+                        id: push.id,
+                        size,
+                        scope: push.scope,
+                        seen: push.seen,
+                    },
                     now,
                 );
             }
@@ -146,7 +189,10 @@ impl Hub {
 
     /// The chores, once: for the task that does them.
     pub(crate) fn take_chores(&self) -> Option<mpsc::UnboundedReceiver<Chore>> {
-        self.chores_rx.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.chores_rx
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -208,21 +254,53 @@ impl Hub {
             Output::Open { peer } => (peer, Errand::OpenEbt),
             Output::Restart { peer } => (peer, Errand::RestartEbt),
             Output::Send { peer, payload } => (peer, Errand::Ebt(payload)),
-            Output::Read { peer, feed, from, max_count, max_bytes } => {
-                (peer, Errand::ReadFeed { feed, from, max_count, max_bytes })
-            }
+            Output::Read {
+                peer,
+                feed,
+                from,
+                max_count,
+                max_bytes,
+            } => (
+                peer,
+                Errand::ReadFeed {
+                    feed,
+                    from,
+                    max_count,
+                    max_bytes,
+                },
+            ),
             Output::Fallback { peer, reason } => (peer, Errand::Fallback(reason)),
             Output::Fetch { peer, feed, from } => (peer, Errand::FetchHistory { feed, from }),
-            Output::SaveClock { peer, changes } => return self.chore(Chore::SaveClock(peer, changes)),
+            Output::SaveClock { peer, changes } => {
+                return self.chore(Chore::SaveClock(peer, changes));
+            }
             Output::Renew { feed } => return self.chore(Chore::ForgetHeard(feed)),
-            Output::Shun { peer, feed, sequence, fork } => {
-                return self.chore(Chore::Shun { peer, feed, sequence, fork });
+            Output::Shun {
+                peer,
+                feed,
+                sequence,
+                fork,
+            } => {
+                return self.chore(Chore::Shun {
+                    peer,
+                    feed,
+                    sequence,
+                    fork,
+                });
             }
             Output::Ingest { .. } => {
-                self.ingest.lock().unwrap_or_else(PoisonError::into_inner).push_back(output);
+                self.ingest
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_back(output);
                 return;
             }
-            Output::OwnAhead { peer, feed, claimed, here } => {
+            Output::OwnAhead {
+                peer,
+                feed,
+                claimed,
+                here,
+            } => {
                 tracing::warn!(
                     "{} has {claimed} messages of your feed {feed}, here are {here}: waiting for the rest",
                     peer.feed.short()
@@ -237,11 +315,20 @@ impl Hub {
     fn hand_out_wants(&self, state: &mut State, output: wants::Output) {
         use wants::Output;
         match output {
-            Output::SendWants { peer, frame } => state.errand(peer.connection, Errand::Wants(frame)),
-            Output::Fetch { peer, blob, max, resume } => {
+            Output::SendWants { peer, frame } => {
+                state.errand(peer.connection, Errand::Wants(frame))
+            }
+            Output::Fetch {
+                peer,
+                blob,
+                max,
+                resume,
+            } => {
                 state.errand(peer.connection, Errand::Fetch { blob, max, resume });
             }
-            Output::CancelFetch { peer, blob } => state.errand(peer.connection, Errand::CancelFetch { blob }),
+            Output::CancelFetch { peer, blob } => {
+                state.errand(peer.connection, Errand::CancelFetch { blob })
+            }
             Output::NeedHave { blobs } => self.chore(Chore::NeedHave(blobs)),
             Output::PushSeen { blob, peer, .. } => self.chore(Chore::PushSeen { blob, peer }),
             Output::PeerMarked { feed, mark } => {
@@ -263,7 +350,10 @@ impl Hub {
     /// The last sequences of feeds in the store; feeds without any are left out.
     pub(crate) fn tips(&self, feeds: impl IntoIterator<Item = FeedId>) -> HashMap<FeedId, u64> {
         let state = self.lock();
-        feeds.into_iter().filter_map(|f| Some((f, *state.tips.get(&f)?))).collect()
+        feeds
+            .into_iter()
+            .filter_map(|f| Some((f, *state.tips.get(&f)?)))
+            .collect()
     }
 
     /// A connection uses history streams from now on.
@@ -279,7 +369,12 @@ impl Hub {
 
     /// Remembers that a feed is not fetched from a peer.
     pub(crate) fn shun(&self, peer: FeedId, feed: FeedId, sequence: u64, fork: bool) {
-        self.chore(Chore::Shun { peer, feed, sequence, fork });
+        self.chore(Chore::Shun {
+            peer,
+            feed,
+            sequence,
+            fork,
+        });
     }
 
     /// A feed has grown in the store by an own message.
@@ -308,12 +403,19 @@ impl Hub {
         blocks: &BTreeSet<(FeedId, FeedId)>,
     ) {
         self.act(|s, now| {
-            let new: BTreeMap<FeedId, Want> = wants.iter().map(|(feed, (want, _))| (*feed, *want)).collect();
+            let new: BTreeMap<FeedId, Want> = wants
+                .iter()
+                .map(|(feed, (want, _))| (*feed, *want))
+                .collect();
             if !std::mem::replace(&mut s.planned, true) {
                 // As in the last run: nobody has to be told anything new.
-                s.ebt.load_wanted(new.iter().map(|(feed, want)| (*feed, *want)));
+                s.ebt
+                    .load_wanted(new.iter().map(|(feed, want)| (*feed, *want)));
             } else {
-                for (feed, want) in new.iter().filter(|(feed, want)| s.wanted.get(feed) != Some(want)) {
+                for (feed, want) in new
+                    .iter()
+                    .filter(|(feed, want)| s.wanted.get(feed) != Some(want))
+                {
                     s.ebt.set_wanted(*feed, *want, now);
                 }
             }
@@ -324,9 +426,15 @@ impl Hub {
                 s.ebt.set_blocked(*feed, blocked.contains(feed), now);
             }
             for (author, target) in blocks.symmetric_difference(&s.blocks) {
-                s.ebt.set_block(*author, *target, blocks.contains(&(*author, *target)), now);
+                s.ebt
+                    .set_block(*author, *target, blocks.contains(&(*author, *target)), now);
             }
-            let cut: Vec<u64> = s.slots.iter().filter(|(_, slot)| blocked.contains(&slot.feed)).map(|(c, _)| *c).collect();
+            let cut: Vec<u64> = s
+                .slots
+                .iter()
+                .filter(|(_, slot)| blocked.contains(&slot.feed))
+                .map(|(c, _)| *c)
+                .collect();
             for connection in cut {
                 s.errand(connection, Errand::Close("blocked here".into()));
             }
@@ -341,21 +449,36 @@ impl Hub {
     /// dialled by the greater key goes. Returns `false` when that is this one.
     pub(crate) fn connect(&self, me: FeedId, peer: PeerId, slot: NewSlot) -> bool {
         self.act(|s, now| {
-            let twin = s.slots.iter().find(|(_, other)| other.feed == peer.feed).map(|(c, other)| (*c, other.outgoing));
+            let twin = s
+                .slots
+                .iter()
+                .find(|(_, other)| other.feed == peer.feed)
+                .map(|(c, other)| (*c, other.outgoing));
             if let Some((connection, twin_outgoing)) = twin {
                 let dialler = |outgoing: bool| if outgoing { me } else { peer.feed };
-                let newer_goes = twin_outgoing == slot.outgoing || dialler(slot.outgoing) > dialler(twin_outgoing);
+                let newer_goes = twin_outgoing == slot.outgoing
+                    || dialler(slot.outgoing) > dialler(twin_outgoing);
                 // The same direction twice: the old one is likely dead, as its
                 // dialler would not dial again otherwise.
                 if twin_outgoing == slot.outgoing {
-                    s.errand(connection, Errand::Close("replaced by a newer connection".into()));
+                    s.errand(
+                        connection,
+                        Errand::Close("replaced by a newer connection".into()),
+                    );
                 } else if newer_goes {
                     return false;
                 } else {
-                    s.errand(connection, Errand::Close("both sides dialled; the other connection is kept".into()));
+                    s.errand(
+                        connection,
+                        Errand::Close("both sides dialled; the other connection is kept".into()),
+                    );
                 }
             }
-            let role = if slot.outgoing { Role::Dialer } else { Role::Acceptor };
+            let role = if slot.outgoing {
+                Role::Dialer
+            } else {
+                Role::Acceptor
+            };
             s.slots.insert(
                 peer.connection,
                 Slot {
@@ -485,7 +608,10 @@ impl State {
     }
 
     fn next_timeout(&self) -> Option<u64> {
-        [self.ebt.poll_timeout(), self.wants.poll_timeout()].into_iter().flatten().min()
+        [self.ebt.poll_timeout(), self.wants.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Registers the waker of a media reader.
@@ -517,7 +643,13 @@ impl Node {
     /// Sends on to the verify threads what a peer's frame brought.
     pub(crate) fn ship_ingest(&self, mut permit: Option<OwnedSemaphorePermit>) {
         for output in self.inner().hub.take_ingest() {
-            if let ebt::Output::Ingest { peer, feed, sequence, wire } = output {
+            if let ebt::Output::Ingest {
+                peer,
+                feed,
+                sequence,
+                wire,
+            } = output
+            {
                 self.inner().writer.ingest(Received {
                     feed,
                     sequence,
@@ -532,22 +664,36 @@ impl Node {
     /// Tells EBT what became of messages, in runs of one peer and feed.
     pub(crate) fn ingested(&self, outcomes: &[Ingested], tips: &BTreeMap<FeedId, u64>) {
         self.inner().hub.act(|s, now| {
-            for run in outcomes.chunk_by(|a, b| a.from == b.from && a.feed == b.feed && a.outcome.kept() && b.outcome.kept()) {
+            for run in outcomes.chunk_by(|a, b| {
+                a.from == b.from && a.feed == b.feed && a.outcome.kept() && b.outcome.kept()
+            }) {
                 let Some(last) = run.last() else { continue };
                 let tip = tips.get(&last.feed).copied().unwrap_or(0);
                 let outcome = match &last.outcome {
                     Outcome::Append(Appended::At(_) | Appended::Duplicate) => IngestOutcome::Kept,
                     Outcome::Append(Appended::Gap { .. }) => IngestOutcome::Gap,
-                    Outcome::Append(Appended::Fork { sequence, .. }) => IngestOutcome::Fork { sequence: *sequence },
+                    Outcome::Append(Appended::Fork { sequence, .. }) => IngestOutcome::Fork {
+                        sequence: *sequence,
+                    },
                     Outcome::Refused(reason) => {
-                        tracing::debug!("message {} of {} refused: {reason}", last.sequence, last.feed);
-                        IngestOutcome::Invalid { sequence: last.sequence }
+                        tracing::debug!(
+                            "message {} of {} refused: {reason}",
+                            last.sequence,
+                            last.feed
+                        );
+                        IngestOutcome::Invalid {
+                            sequence: last.sequence,
+                        }
                     }
                 };
-                s.ebt.handle_ingested(last.from, &last.feed, last.sequence, tip, outcome, now);
+                s.ebt
+                    .handle_ingested(last.from, &last.feed, last.sequence, tip, outcome, now);
                 if s.legacy.contains(&last.from.connection) {
                     let feed = last.feed;
-                    s.errand(last.from.connection, Errand::Ingested { feed, tip, outcome });
+                    s.errand(
+                        last.from.connection,
+                        Errand::Ingested { feed, tip, outcome },
+                    );
                 }
             }
             for (feed, tip) in tips {

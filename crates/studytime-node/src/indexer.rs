@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use studytime_index::{ApplyError, Changes, Facts, Index, OpenError, Options, Reader};
 use studytime_replicate::FeedStore;
+use studytime_schema::content::ProgressEntry;
 use studytime_schema::{BlobId, Entry, Keypair, LogPosition, private};
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +27,7 @@ enum Job {
     Facts(Box<Facts>),
     Texts(Vec<(BlobId, Arc<str>)>),
     Blobs(Vec<BlobId>),
+    Positions(Vec<(ProgressEntry, u64)>),
     Stop,
 }
 
@@ -107,7 +109,10 @@ impl Indexer {
 
     /// The querying side.
     pub(crate) fn reader(&self) -> Reader {
-        self.reader.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reader
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The log has grown.
@@ -125,6 +130,11 @@ impl Indexer {
 
     pub(crate) fn blobs_changed(&self, blobs: Vec<BlobId>) {
         let _ = self.jobs.send(Job::Blobs(blobs));
+    }
+
+    /// Positions that are not published yet, all of them: shown at once.
+    pub(crate) fn positions(&self, positions: Vec<(ProgressEntry, u64)>) {
+        let _ = self.jobs.send(Job::Positions(positions));
     }
 
     /// The log position that is taken in.
@@ -183,7 +193,10 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return self.finish(),
             };
-            for job in first.into_iter().chain(std::iter::from_fn(|| inbox.try_recv().ok())) {
+            for job in first
+                .into_iter()
+                .chain(std::iter::from_fn(|| inbox.try_recv().ok()))
+            {
                 if matches!(job, Job::Stop) {
                     return self.finish();
                 }
@@ -206,7 +219,10 @@ impl Worker {
 
     fn finish(mut self) {
         self.guard(|w| w.index.flush().map(drop));
-        save_graph(&mut self.graph.lock().unwrap_or_else(PoisonError::into_inner), &self.state);
+        save_graph(
+            &mut self.graph.lock().unwrap_or_else(PoisonError::into_inner),
+            &self.state,
+        );
     }
 
     /// Runs a step; trouble is told, and the step is tried again later because
@@ -215,7 +231,8 @@ impl Worker {
         match step(self) {
             Ok(()) => true,
             Err(error) => {
-                let text = crate::api::ApiError::failed("the index could not be updated", &error).message;
+                let text =
+                    crate::api::ApiError::failed("the index could not be updated", &error).message;
                 let _ = self.news.send(IndexNews::Trouble(text));
                 false
             }
@@ -240,6 +257,10 @@ impl Worker {
                 self.tell(changes);
             }
             Job::Blobs(blobs) => self.index.blobs_changed(blobs),
+            Job::Positions(positions) => {
+                let changes = self.index.set_local_progress(&positions)?;
+                self.tell(changes);
+            }
         }
         Ok(())
     }
@@ -249,7 +270,8 @@ impl Worker {
             let stored = match self.feeds.scan(self.index.position(), BATCH) {
                 Ok(stored) => stored,
                 Err(error) => {
-                    let text = crate::api::ApiError::failed("the log could not be read", &error).message;
+                    let text =
+                        crate::api::ApiError::failed("the log could not be read", &error).message;
                     let _ = self.news.send(IndexNews::Trouble(text));
                     return Ok(());
                 }
@@ -287,7 +309,9 @@ impl Worker {
             if entry.message.content_type() == Some("contact")
                 && let Some(content) = entry.message.public_content()
             {
-                shared.graph.apply(&entry.message.author(), entry.message.sequence(), content);
+                shared
+                    .graph
+                    .apply(&entry.message.author(), entry.message.sequence(), content);
                 shared.unsaved = true;
             }
         }

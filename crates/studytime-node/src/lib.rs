@@ -59,4 +59,4 @@ pub use handle::Handle;
 pub use media::MediaStream;
 pub use net::{Address, ParseAddressError};
 pub use node::{Node, OpenError};
-pub use store::{ConfigError, Config, LockKind, OpenDirError};
+pub use store::{Config, ConfigError, LockKind, OpenDirError};

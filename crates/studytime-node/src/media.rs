@@ -32,7 +32,10 @@ impl WantGuard {
     pub(crate) fn new(node: &Node, list: &[(BlobId, WantSpec)]) -> Self {
         let owner = node.inner().hub.owner();
         node.inner().hub.want(owner, list);
-        Self { node: node.clone(), owner }
+        Self {
+            node: node.clone(),
+            owner,
+        }
     }
 
     pub(crate) fn replace(&self, list: &[(BlobId, WantSpec)]) {
@@ -48,10 +51,18 @@ impl Drop for WantGuard {
 
 impl Node {
     /// Waits until a blob is here, wanting it meanwhile.
-    pub(crate) async fn fetch_blob(&self, id: BlobId, priority: Priority, limit: Duration) -> Result<(), ApiError> {
+    pub(crate) async fn fetch_blob(
+        &self,
+        id: BlobId,
+        priority: Priority,
+        limit: Duration,
+    ) -> Result<(), ApiError> {
         // Registered before looking, so that an arrival in between is not missed.
         let arrival = self.inner().hub.wait_for_blob(id);
-        if self.blocking(move |n| Ok(n.inner().holdings.has(&id))).await? {
+        if self
+            .blocking(move |n| Ok(n.inner().holdings.has(&id)))
+            .await?
+        {
             return Ok(());
         }
         let _want = WantGuard::new(self, &[(id, WantSpec::whole(priority, 0))]);
@@ -81,8 +92,13 @@ impl Node {
     }
 
     /// A file by its link.
-    pub(crate) async fn media(&self, link: BlobId, manifest: bool) -> Result<MediaStream, ApiError> {
-        self.fetch_blob(link, Priority::Opened, MANIFEST_WAIT).await?;
+    pub(crate) async fn media(
+        &self,
+        link: BlobId,
+        manifest: bool,
+    ) -> Result<MediaStream, ApiError> {
+        self.fetch_blob(link, Priority::Opened, MANIFEST_WAIT)
+            .await?;
         let (file, content_type) = self
             .blocking(move |n| media_file(n, link, manifest))
             .await?;
@@ -108,22 +124,34 @@ impl Node {
     }
 }
 
-fn media_file(node: &Node, link: BlobId, manifest: bool) -> Result<(Arc<MediaFile>, Option<String>), ApiError> {
+fn media_file(
+    node: &Node,
+    link: BlobId,
+    manifest: bool,
+) -> Result<(Arc<MediaFile>, Option<String>), ApiError> {
     if !manifest {
         let size = node.inner().blobs.size(&link);
-        let size = size.map_err(|e| ApiError::failed("the blob could not be read", &e))?.unwrap_or(0);
+        let size = size
+            .map_err(|e| ApiError::failed("the blob could not be read", &e))?
+            .unwrap_or(0);
         return Ok((Arc::new(MediaFile::blob(link, size)), None));
     }
     let manifest = manifest_of(&node.inner().holdings, &link)?;
-    let file = MediaFile::segmented(link, &manifest).map_err(|e| ApiError::refused(e.to_string()))?;
+    let file =
+        MediaFile::segmented(link, &manifest).map_err(|e| ApiError::refused(e.to_string()))?;
     Ok((Arc::new(file), Some(manifest.content_type.clone())))
 }
 
 /// The manifest in a blob that is here.
-pub(crate) fn manifest_of(holdings: &Holdings, link: &BlobId) -> Result<Arc<studytime_schema::Manifest>, ApiError> {
-    holdings
-        .manifest(link)
-        .ok_or_else(|| ApiError::refused(format!("{link} is not a valid manifest; the file it stands for cannot be shown")))
+pub(crate) fn manifest_of(
+    holdings: &Holdings,
+    link: &BlobId,
+) -> Result<Arc<studytime_schema::Manifest>, ApiError> {
+    holdings.manifest(link).ok_or_else(|| {
+        ApiError::refused(format!(
+            "{link} is not a valid manifest; the file it stands for cannot be shown"
+        ))
+    })
 }
 
 struct Reader {
@@ -220,7 +248,10 @@ impl Reader {
 
     async fn read_at(&self, blob: BlobId, offset: u64, len: usize) -> io::Result<Option<Bytes>> {
         let mut open = self.open.lock().await;
-        let kept = open.as_ref().filter(|(id, _)| *id == blob).map(|(_, file)| Arc::clone(file));
+        let kept = open
+            .as_ref()
+            .filter(|(id, _)| *id == blob)
+            .map(|(_, file)| Arc::clone(file));
         let read = self
             .node
             .blocking(move |n| {
@@ -258,13 +289,19 @@ impl Reader {
 }
 
 impl AsyncRead for MediaStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.chunk.is_empty() {
             if self.position >= self.size {
                 return Poll::Ready(Ok(()));
             }
             let inner = Arc::clone(&self.inner);
-            let pending = self.pending.get_or_insert_with(|| Box::pin(inner.next_chunk()));
+            let pending = self
+                .pending
+                .get_or_insert_with(|| Box::pin(inner.next_chunk()));
             let chunk = ready!(pending.as_mut().poll(cx));
             self.pending = None;
             self.chunk = chunk?;
@@ -283,12 +320,18 @@ impl AsyncSeek for MediaStream {
             SeekFrom::End(n) => self.size.checked_add_signed(n),
             SeekFrom::Current(n) => self.position.checked_add_signed(n),
         };
-        let target = target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a position before the start"))?;
+        let target = target.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "a position before the start")
+        })?;
         self.chunk = Bytes::new();
         self.pending = None;
         self.position = target;
         let reader = self.inner.reader;
-        self.inner.node.inner().hub.act(|s, _| s.media.seek(reader, target));
+        self.inner
+            .node
+            .inner()
+            .hub
+            .act(|s, _| s.media.seek(reader, target));
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use crate::holdings::Holdings;
 use crate::hub::Hub;
 use crate::indexer::{Indexer, IndexerSetup};
 use crate::store::{
-    Config, ConfigError, DataDir, KeyRing, KeysError, LockKind, OpenDirError, OwnKind, State, StateError,
+    Config, ConfigError, DataDir, KeyRing, KeysError, LockKind, OpenDirError, OwnKind, State,
+    StateError,
 };
 use crate::writer::Writer;
 use crate::{control, net, policy, prefetch, sample, tasks};
@@ -20,8 +21,8 @@ use std::time::{Duration, Instant};
 use studytime_blobs::store::BlobStore;
 use studytime_blobs::store::FileStore;
 use studytime_index::Reader;
-use studytime_replicate::{FeedStore, PeerId};
 use studytime_replicate::store::SqliteStore;
+use studytime_replicate::{FeedStore, PeerId};
 use studytime_schema::{BlobId, FeedId};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,9 @@ pub enum OpenError {
     #[error("the blobs cannot be opened")]
     Blobs(#[from] studytime_blobs::store::StoreError),
     /// The index cannot be opened or rebuilt.
-    #[error("the index cannot be opened; stop the program, delete the folder `index` and start again, it is rebuilt from the log")]
+    #[error(
+        "the index cannot be opened; stop the program, delete the folder `index` and start again, it is rebuilt from the log"
+    )]
     Index(#[from] studytime_index::OpenError),
     /// The node's own memory cannot be opened.
     #[error("state.db cannot be opened")]
@@ -188,7 +191,8 @@ impl Node {
         } = opened;
         let holdings = Arc::new(Holdings::new(Arc::clone(&blobs)));
         let policy = policy::Policy::load(&state, &feeds, &keys, &builder)?;
-        let writer = Writer::start(Arc::clone(&feeds), builder.hmac.clone(), write_tx).map_err(OpenError::Thread)?;
+        let writer =
+            Writer::start(Arc::clone(&feeds), builder.hmac, write_tx).map_err(OpenError::Thread)?;
         let indexer = Indexer::start(IndexerSetup {
             dir: dir.join("index"),
             feeds: Arc::clone(&feeds),
@@ -231,6 +235,7 @@ impl Node {
             sample::install(&node).await?;
         }
         tasks::spawn(&node, write_rx, index_rx);
+        let _ = node.blocking(|n| n.show_positions()).await;
         node.replan_now().await;
         if let Some(address) = node.0.builder.listen {
             let bound = net::listen(&node, address)
@@ -242,10 +247,12 @@ impl Node {
             net::schedule(&node);
         }
         if node.0.builder.control {
-            control::serve(&node).await.map_err(|source| OpenError::Control {
-                dir: node.0.dir.path().to_owned(),
-                source,
-            })?;
+            control::serve(&node)
+                .await
+                .map_err(|source| OpenError::Control {
+                    dir: node.0.dir.path().to_owned(),
+                    source,
+                })?;
         }
         Ok(node)
     }
@@ -280,7 +287,11 @@ impl Node {
     }
 
     pub(crate) fn http(&self) -> Option<String> {
-        self.0.http.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .http
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn keys(&self) -> MutexGuard<'_, KeyRing> {
@@ -383,10 +394,12 @@ impl Stores {
         let config = Config::read(&dir.join("config.toml"))?;
         let keys = KeyRing::open(dir.join("keys"))?;
         let state = Arc::new(State::open(&dir.join("state.db"))?);
-        let feeds: Arc<dyn FeedStore> = Arc::new(SqliteStore::open(&dir.join("feeds.db"))?);
+        let feeds: Arc<dyn FeedStore> = Arc::new(SqliteStore::open(dir.join("feeds.db"))?);
         let (blobs, opened) = FileStore::open(dir.path())?;
         if opened.unclean {
-            tracing::info!("the last run did not end properly; blobs fetched then are checked before use");
+            tracing::info!(
+                "the last run did not end properly; blobs fetched then are checked before use"
+            );
         }
         Ok(Self {
             dir,

@@ -67,8 +67,14 @@ impl Policy {
         builder: &Builder,
     ) -> Result<Self, OpenError> {
         let graph = load_graph(state, feeds)?;
-        let default_lists = if builder.default_lists { sample::lists()? } else { Vec::new() };
-        let saved = state.setting(LISTS)?.and_then(|text| serde_json::from_str(&text).ok());
+        let default_lists = if builder.default_lists {
+            sample::lists()?
+        } else {
+            Vec::new()
+        };
+        let saved = state
+            .setting(LISTS)?
+            .and_then(|text| serde_json::from_str(&text).ok());
         let plan = Plan {
             lists: saved.unwrap_or_else(|| default_lists.clone()),
             ..Plan::default()
@@ -115,7 +121,10 @@ impl Policy {
     }
 
     fn own(&self) -> Vec<FeedId> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// What the index must know.
@@ -134,7 +143,9 @@ impl Policy {
 
 fn load_graph(state: &State, feeds: &Arc<dyn FeedStore>) -> Result<SharedGraph, OpenError> {
     let position = state.setting(GRAPH_POSITION)?.and_then(|p| p.parse().ok());
-    let graph = state.setting(GRAPH)?.and_then(|g| serde_json::from_str(&g).ok());
+    let graph = state
+        .setting(GRAPH)?
+        .and_then(|g| serde_json::from_str(&g).ok());
     let mut shared = match (position, graph) {
         (Some(position), Some(graph)) => SharedGraph {
             graph,
@@ -186,14 +197,24 @@ fn reach(graph: &Graph, own: &[FeedId]) -> HashMap<FeedId, Reach> {
     let hops = graph.hops(own, REACH_HOPS, MAX_FRIENDS);
     let mut through: BTreeMap<FeedId, Through> = BTreeMap::new();
     for distance in 1..=REACH_HOPS {
-        let layer: Vec<FeedId> = hops.iter().filter(|(_, d)| **d == distance).map(|(f, _)| *f).collect();
+        let layer: Vec<FeedId> = hops
+            .iter()
+            .filter(|(_, d)| **d == distance)
+            .map(|(f, _)| *f)
+            .collect();
         if distance == 1 {
             through.extend(layer.into_iter().map(|f| (f, Through::One(f))));
             continue;
         }
-        let before: Vec<FeedId> = hops.iter().filter(|(_, d)| **d == distance - 1).map(|(f, _)| *f).collect();
+        let before: Vec<FeedId> = hops
+            .iter()
+            .filter(|(_, d)| **d == distance - 1)
+            .map(|(f, _)| *f)
+            .collect();
         for feed in before {
-            let Some(mine) = through.get(&feed).copied() else { continue };
+            let Some(mine) = through.get(&feed).copied() else {
+                continue;
+            };
             for target in graph.follows(&feed) {
                 if hops.get(&target) != Some(&distance) {
                     continue;
@@ -226,7 +247,12 @@ impl Node {
     /// Hops of friends to replicate.
     pub(crate) fn hops(&self) -> u8 {
         let inner = self.inner();
-        let chosen = inner.state.setting("hops").ok().flatten().and_then(|h| h.parse().ok());
+        let chosen = inner
+            .state
+            .setting("hops")
+            .ok()
+            .flatten()
+            .and_then(|h| h.parse().ok());
         chosen.or(inner.config.hops).unwrap_or(DEFAULT_HOPS)
     }
 
@@ -250,13 +276,21 @@ impl Node {
         let learner = reader.learner()?;
         let own: Vec<(FeedId, OwnKind)> = self.keys().iter().map(|(id, f)| (*id, f.kind)).collect();
         let own_ids: Vec<FeedId> = own.iter().map(|(id, _)| *id).collect();
-        let lists = learner.catalogs.clone().unwrap_or_else(|| policy.default_lists.clone());
+        let lists = learner
+            .catalogs
+            .clone()
+            .unwrap_or_else(|| policy.default_lists.clone());
 
         let (reached, blocked, blocks, reach_map) = {
             let shared = policy.lock_graph();
-            let blocked: BTreeSet<FeedId> = own_ids.iter().flat_map(|id| shared.graph.blocked_by(id)).collect();
+            let blocked: BTreeSet<FeedId> = own_ids
+                .iter()
+                .flat_map(|id| shared.graph.blocked_by(id))
+                .collect();
             let blocks: BTreeSet<(FeedId, FeedId)> = shared.graph.blocks().collect();
-            let hops = shared.graph.hops(&own_ids, u32::from(self.hops()), MAX_FRIENDS);
+            let hops = shared
+                .graph
+                .hops(&own_ids, u32::from(self.hops()), MAX_FRIENDS);
             (hops, blocked, blocks, reach(&shared.graph, &own_ids))
         };
 
@@ -271,7 +305,11 @@ impl Node {
             add(*list, Want::fetch(Priority::LIST), "a course list of yours");
         }
         for course in &learner.courses {
-            add(course.feed_id, Want::fetch(Priority::STARTED), "a course you started");
+            add(
+                course.feed_id,
+                Want::fetch(Priority::STARTED),
+                "a course you started",
+            );
         }
         for course in self.opened_courses() {
             add(course, Want::fetch(Priority::OPENED), "a course you opened");
@@ -279,22 +317,40 @@ impl Node {
         let listed = reader.listed_courses();
         for course in listed.iter().take(MAX_LISTED) {
             let seeded = course.lists.iter().any(|l| policy.seeds.contains(l));
-            let priority = if seeded { Priority::STARTED } else { Priority::LISTED };
-            add(course.feed_id, Want::fetch(priority), "a course on one of your lists");
+            let priority = if seeded {
+                Priority::STARTED
+            } else {
+                Priority::LISTED
+            };
+            add(
+                course.feed_id,
+                Want::fetch(priority),
+                "a course on one of your lists",
+            );
         }
         for (feed, distance) in &reached {
             if *distance > 0 {
-                add(*feed, Want::fetch(Priority::FRIEND).known_only(), "followed by you, or by those you follow");
+                add(
+                    *feed,
+                    Want::fetch(Priority::FRIEND).known_only(),
+                    "followed by you, or by those you follow",
+                );
             }
         }
         for (feed, _) in inner.feeds.tips()? {
-            add(feed, Want::serve(Priority::HELD), "kept and passed on, but no longer fetched");
+            add(
+                feed,
+                Want::serve(Priority::HELD),
+                "kept and passed on, but no longer fetched",
+            );
         }
         for feed in &blocked {
             wants.remove(feed);
         }
 
-        let _ = inner.state.set_setting(LISTS, &serde_json::to_string(&lists)?);
+        let _ = inner
+            .state
+            .set_setting(LISTS, &serde_json::to_string(&lists)?);
         inner.hub.set_wanted(&wants, &blocked, &blocks);
         let opened = self.opened_courses();
         *policy.own.lock().unwrap_or_else(PoisonError::into_inner) = own_ids.clone();
@@ -331,11 +387,41 @@ mod tests {
         }
         let reach = reach(&graph, &[feed(0)]);
         let at = |n| reach[&feed(n)];
-        assert_eq!(at(1), Reach { hops: 1, only_through: Some(feed(1)) });
-        assert_eq!(at(3), Reach { hops: 2, only_through: Some(feed(1)) });
-        assert_eq!(at(4), Reach { hops: 2, only_through: None });
-        assert_eq!(at(5), Reach { hops: 3, only_through: Some(feed(1)) });
-        assert_eq!(at(6), Reach { hops: 3, only_through: None });
+        assert_eq!(
+            at(1),
+            Reach {
+                hops: 1,
+                only_through: Some(feed(1))
+            }
+        );
+        assert_eq!(
+            at(3),
+            Reach {
+                hops: 2,
+                only_through: Some(feed(1))
+            }
+        );
+        assert_eq!(
+            at(4),
+            Reach {
+                hops: 2,
+                only_through: None
+            }
+        );
+        assert_eq!(
+            at(5),
+            Reach {
+                hops: 3,
+                only_through: Some(feed(1))
+            }
+        );
+        assert_eq!(
+            at(6),
+            Reach {
+                hops: 3,
+                only_through: None
+            }
+        );
         assert!(!reach.contains_key(&feed(0)));
     }
 }

@@ -74,10 +74,17 @@ fn fetched(blob: &NeededBlob) -> bool {
 impl Node {
     /// Works out which courses are fetched and what is missing of each.
     pub(crate) async fn refresh_prefetch(&self) {
-        let courses = self.blocking(|n| n.fetched_courses()).await.unwrap_or_default();
+        let courses = self
+            .blocking(|n| n.fetched_courses())
+            .await
+            .unwrap_or_default();
         let gone: Vec<Course> = {
             let mut held = self.inner().prefetch.courses();
-            let gone: Vec<FeedId> = held.keys().filter(|c| !courses.contains(c)).copied().collect();
+            let gone: Vec<FeedId> = held
+                .keys()
+                .filter(|c| !courses.contains(c))
+                .copied()
+                .collect();
             gone.iter().filter_map(|c| held.remove(c)).collect()
         };
         // Dropped outside the lock: it tells the hub.
@@ -89,7 +96,9 @@ impl Node {
 
     /// The courses fetched whole, without those that are paused.
     pub(crate) fn fetched_courses(&self) -> Result<Vec<FeedId>, ApiError> {
-        let error = |e: &(dyn std::error::Error + 'static)| ApiError::failed("cannot tell what to fetch", e);
+        let error = |e: &(dyn std::error::Error + 'static)| {
+            ApiError::failed("cannot tell what to fetch", e)
+        };
         let reader = self.reader();
         let paused = self.inner().state.paused().map_err(|e| error(&e))?;
         let learner = reader.learner().map_err(|e| error(&e))?;
@@ -98,7 +107,11 @@ impl Node {
         let seeds = &self.inner().builder.seed_lists;
         if !seeds.is_empty() {
             let listed = reader.listed_courses().into_iter();
-            courses.extend(listed.filter(|c| c.lists.iter().any(|l| seeds.contains(l))).map(|c| c.feed_id));
+            courses.extend(
+                listed
+                    .filter(|c| c.lists.iter().any(|l| seeds.contains(l)))
+                    .map(|c| c.feed_id),
+            );
         }
         let mut seen = BTreeSet::new();
         courses.retain(|c| seen.insert(*c) && !paused.contains(c));
@@ -110,7 +123,9 @@ impl Node {
 
     /// Asks for the next missing blobs of one course.
     pub(crate) async fn refresh_course(&self, course: FeedId) {
-        let missing = self.blocking(move |n| n.missing_blobs(&course, WINDOW + 1)).await;
+        let missing = self
+            .blocking(move |n| n.missing_blobs(&course, WINDOW + 1))
+            .await;
         let Ok(mut missing) = missing else { return };
         let more = missing.len() > WINDOW;
         missing.truncate(WINDOW);
@@ -126,7 +141,13 @@ impl Node {
         self.emit_download(course).await;
     }
 
-    fn ask(&self, course: FeedId, missing: &[(BlobId, WantSpec)], asked: BTreeSet<BlobId>, more: bool) {
+    fn ask(
+        &self,
+        course: FeedId,
+        missing: &[(BlobId, WantSpec)],
+        asked: BTreeSet<BlobId>,
+        more: bool,
+    ) {
         let mut courses = self.inner().prefetch.courses();
         if let Some(held) = courses.get_mut(&course) {
             if held.asked != asked {
@@ -141,7 +162,11 @@ impl Node {
     }
 
     /// What of a course is not here, in the order to fetch it, at most `limit`.
-    pub(crate) fn missing_blobs(&self, course: &FeedId, limit: usize) -> Result<Vec<(BlobId, WantSpec)>, ApiError> {
+    pub(crate) fn missing_blobs(
+        &self,
+        course: &FeedId,
+        limit: usize,
+    ) -> Result<Vec<(BlobId, WantSpec)>, ApiError> {
         let needed = self
             .reader()
             .needed_blobs(course)
@@ -162,7 +187,9 @@ impl Node {
             if !blob.manifest || holdings.presence(&blob.blob, true).complete {
                 continue;
             }
-            let Some(manifest) = holdings.manifest(&blob.blob) else { continue };
+            let Some(manifest) = holdings.manifest(&blob.blob) else {
+                continue;
+            };
             for (i, segment) in manifest.segments.iter().enumerate() {
                 if missing.len() >= limit {
                     break;
@@ -195,9 +222,17 @@ impl Node {
             }
             let presence = holdings.presence(&blob.blob, blob.manifest);
             sum.here += presence.bytes;
-            let known = blob.manifest.then(|| holdings.manifest(&blob.blob)).flatten().map(|m| m.size);
+            let known = blob
+                .manifest
+                .then(|| holdings.manifest(&blob.blob))
+                .flatten()
+                .map(|m| m.size);
             let size = known.or(blob.size).unwrap_or(0);
-            sum.total += if presence.complete { presence.bytes } else { size.max(presence.bytes) };
+            sum.total += if presence.complete {
+                presence.bytes
+            } else {
+                size.max(presence.bytes)
+            };
             sum.complete &= presence.complete;
         }
         Ok(sum)
@@ -224,7 +259,9 @@ impl Node {
             let mut courses = inner.prefetch.courses();
             for blob in blobs {
                 for course in waiting.remove(blob).unwrap_or_default() {
-                    let Some(held) = courses.get_mut(&course) else { continue };
+                    let Some(held) = courses.get_mut(&course) else {
+                        continue;
+                    };
                     held.asked.remove(blob);
                     let low = held.asked.len() < WINDOW / 2 && held.more || held.asked.is_empty();
                     let is_manifest = inner.holdings.users(blob).is_empty();
@@ -243,7 +280,9 @@ impl Node {
 
     /// Pins or unpins what is known of a course, and remembers it for what comes.
     pub(crate) fn set_pinned(&self, course: FeedId, pinned: bool) -> Result<(), ApiError> {
-        let error = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the pin could not be kept", e);
+        let error = |e: &(dyn std::error::Error + 'static)| {
+            ApiError::failed("the pin could not be kept", e)
+        };
         let state = &self.inner().state;
         let mut all = self.pinned_courses()?;
         if pinned {
@@ -268,7 +307,9 @@ impl Node {
             .state
             .setting(PINNED)
             .map_err(|e| ApiError::failed("the pins could not be read", &e))?;
-        Ok(text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default())
+        Ok(text
+            .and_then(|t| serde_json::from_str(&t).ok())
+            .unwrap_or_default())
     }
 
     /// Every blob of a course, segments included as far as manifests are here.

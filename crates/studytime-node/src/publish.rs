@@ -15,13 +15,23 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 impl Node {
     /// Publishes contents on an own feed, all or none. When it answers they
     /// are on disk and, unless the index is far behind, visible in it.
-    pub(crate) async fn publish(&self, feed: FeedId, contents: Vec<Content>) -> Result<Published, ApiError> {
-        let drafts = contents.iter().map(|c| Draft::Public(c.to_value())).collect();
+    pub(crate) async fn publish(
+        &self,
+        feed: FeedId,
+        contents: Vec<Content>,
+    ) -> Result<Published, ApiError> {
+        let drafts = contents
+            .iter()
+            .map(|c| Draft::Public(c.to_value()))
+            .collect();
         self.publish_drafts(feed, drafts).await
     }
 
     /// Publishes contents on the main feed, encrypted so that only we can read them.
-    pub(crate) async fn publish_private(&self, contents: Vec<Content>) -> Result<Published, ApiError> {
+    pub(crate) async fn publish_private(
+        &self,
+        contents: Vec<Content>,
+    ) -> Result<Published, ApiError> {
         let id = self.id();
         let drafts: Result<Vec<Draft>, ApiError> = contents
             .iter()
@@ -33,8 +43,9 @@ impl Node {
                     onetime: [0; 32],
                 };
                 for part in [&mut random.nonce[..], &mut random.key, &mut random.onetime] {
-                    getrandom::fill(part)
-                        .map_err(|e| ApiError::new(crate::api::ErrorKind::Failed, format!("no randomness: {e}")))?;
+                    getrandom::fill(part).map_err(|e| {
+                        ApiError::new(crate::api::ErrorKind::Failed, format!("no randomness: {e}"))
+                    })?;
                 }
                 private::seal(text.as_bytes(), &[id], &random)
                     .map(Draft::Private)
@@ -44,7 +55,11 @@ impl Node {
         self.publish_drafts(id, drafts?).await
     }
 
-    async fn publish_drafts(&self, feed: FeedId, drafts: Vec<Draft>) -> Result<Published, ApiError> {
+    async fn publish_drafts(
+        &self,
+        feed: FeedId,
+        drafts: Vec<Draft>,
+    ) -> Result<Published, ApiError> {
         self.check_unlocked()?;
         let keys = self
             .keys()
@@ -52,18 +67,26 @@ impl Node {
             .map(|f| f.keys.clone())
             .ok_or_else(|| ApiError::refused(format!("{feed} is not one of your feeds")))?;
         if drafts.is_empty() {
-            return Ok(Published { feed, messages: Vec::new() });
+            return Ok(Published {
+                feed,
+                messages: Vec::new(),
+            });
         }
         let published = self
             .inner()
             .writer
             .publish(Batch { keys, drafts })
             .await
-            .ok_or_else(|| ApiError::new(crate::api::ErrorKind::Failed, "the node is shutting down"))?
+            .ok_or_else(|| {
+                ApiError::new(crate::api::ErrorKind::Failed, "the node is shutting down")
+            })?
             .map_err(|e| publish_error(&e))?;
         self.inner().indexer.wake();
         if let Some(last) = published.last() {
-            self.inner().indexer.reached(last.position, SHOWN_WITHIN).await;
+            self.inner()
+                .indexer
+                .reached(last.position, SHOWN_WITHIN)
+                .await;
         }
         Ok(Published {
             feed,

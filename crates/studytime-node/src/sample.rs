@@ -39,7 +39,8 @@ struct DefaultList {
 
 /// The lists, in order.
 pub(crate) fn lists() -> Result<Vec<FeedId>, OpenError> {
-    let defaults: Defaults = toml::from_str(DEFAULTS).map_err(|e| OpenError::Sample(e.to_string()))?;
+    let defaults: Defaults =
+        toml::from_str(DEFAULTS).map_err(|e| OpenError::Sample(e.to_string()))?;
     defaults
         .list
         .iter()
@@ -67,7 +68,10 @@ pub(crate) async fn install(node: &Node) -> Result<(), OpenError> {
     node.inner().state.set_setting(INSTALLED, &version)?;
     node.inner().indexer.wake();
     let last = node.inner().feeds.last_position()?;
-    node.inner().indexer.reached(last, std::time::Duration::from_secs(10)).await;
+    node.inner()
+        .indexer
+        .reached(last, std::time::Duration::from_secs(10))
+        .await;
     Ok(())
 }
 
@@ -97,5 +101,8 @@ fn install_blocking(node: &Node) -> Result<Vec<(FeedId, u64)>, OpenError> {
         .map_err(|e| OpenError::Sample(e.to_string()))?;
     let report = ingest::append(&*inner.feeds, &messages, now_ms())?;
     let feeds: BTreeSet<FeedId> = messages.iter().map(|m| m.author()).collect();
-    Ok(feeds.into_iter().filter_map(|f| Some((f, *report.tips.get(&f)?))).collect())
+    Ok(feeds
+        .into_iter()
+        .filter_map(|f| Some((f, *report.tips.get(&f)?)))
+        .collect())
 }

@@ -97,7 +97,8 @@ pub(crate) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
     // libsodium would panic on a key that is no curve point.
     VerifyingKey::new(server).map_err(|_| HandshakeError::BadKey)?;
     let (pk, sk) = sodium_keys(keys).ok_or(HandshakeError::BadKey)?;
-    let server_pk = ed25519::PublicKey::from_slice(server.as_bytes()).ok_or(HandshakeError::BadKey)?;
+    let server_pk =
+        ed25519::PublicKey::from_slice(server.as_bytes()).ok_or(HandshakeError::BadKey)?;
     let net = auth::Key(*network.as_bytes());
     let work = async {
         let state = Handshake::new_client(net, pk, sk);
@@ -180,7 +181,11 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         .map_err(|_| HandshakeError::Timeout(limit))?
 }
 
-async fn send<S: AsyncWrite + Unpin>(s: &mut S, bytes: &[u8], phase: u8) -> Result<(), HandshakeError> {
+async fn send<S: AsyncWrite + Unpin>(
+    s: &mut S,
+    bytes: &[u8],
+    phase: u8,
+) -> Result<(), HandshakeError> {
     let sent = async {
         s.write_all(bytes).await?;
         s.flush().await
@@ -189,7 +194,11 @@ async fn send<S: AsyncWrite + Unpin>(s: &mut S, bytes: &[u8], phase: u8) -> Resu
         .map_err(|source| HandshakeError::HungUp { phase, source })
 }
 
-async fn recv<S: AsyncRead + Unpin>(s: &mut S, bytes: &mut [u8], phase: u8) -> Result<(), HandshakeError> {
+async fn recv<S: AsyncRead + Unpin>(
+    s: &mut S,
+    bytes: &mut [u8],
+    phase: u8,
+) -> Result<(), HandshakeError> {
     s.read_exact(bytes)
         .await
         .map(drop)
@@ -314,10 +323,14 @@ mod tests {
         client_net: NetworkKey,
         dialled: FeedId,
         allow: bool,
-    ) -> (Result<Secure, HandshakeError>, Result<Secure, HandshakeError>) {
+    ) -> (
+        Result<Secure, HandshakeError>,
+        Result<Secure, HandshakeError>,
+    ) {
         let (mut a, mut b) = tokio::io::duplex(4096);
         let client = async move { dial(&mut a, &keys(1), &client_net, dialled, LIMIT).await };
-        let server = async move { accept(&mut b, &keys(2), &NetworkKey::MAIN, |_| allow, LIMIT).await };
+        let server =
+            async move { accept(&mut b, &keys(2), &NetworkKey::MAIN, |_| allow, LIMIT).await };
         tokio::join!(client, server)
     }
 
@@ -348,11 +361,17 @@ mod tests {
         let other = NetworkKey::from_bytes([9; 32]);
         let (client, server) = pair(other, keys(2).id(), true).await;
         assert!(matches!(server, Err(HandshakeError::WrongNetwork)));
-        assert!(matches!(client, Err(HandshakeError::HungUp { phase: 2, .. })));
+        assert!(matches!(
+            client,
+            Err(HandshakeError::HungUp { phase: 2, .. })
+        ));
 
         let (client, server) = pair(NetworkKey::MAIN, keys(3).id(), true).await;
         assert!(matches!(server, Err(HandshakeError::WrongIdentity)));
-        assert!(matches!(client, Err(HandshakeError::HungUp { phase: 4, .. })));
+        assert!(matches!(
+            client,
+            Err(HandshakeError::HungUp { phase: 4, .. })
+        ));
 
         let (client, server) = pair(NetworkKey::MAIN, keys(2).id(), false).await;
         assert!(matches!(server, Err(HandshakeError::Denied(_))));
@@ -375,7 +394,10 @@ mod tests {
         let last = wire.len() - 1;
         wire[last] ^= 1;
         let mut plain = Vec::new();
-        assert!(matches!(server.open.open(&wire, &mut plain), Err(BoxError::Damaged)));
+        assert!(matches!(
+            server.open.open(&wire, &mut plain),
+            Err(BoxError::Damaged)
+        ));
         assert!(plain.is_empty());
     }
 }

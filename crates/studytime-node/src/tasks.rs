@@ -122,7 +122,10 @@ impl Node {
             })
             .await
             .unwrap_or_default();
-        let list: Vec<_> = (0..).zip(missing).map(|(i, blob)| (blob, WantSpec::whole(Priority::Opened, i))).collect();
+        let list: Vec<_> = (0..)
+            .zip(missing)
+            .map(|(i, blob)| (blob, WantSpec::whole(Priority::Opened, i)))
+            .collect();
         want.replace(&list);
     }
 
@@ -146,7 +149,10 @@ impl Node {
         if courses.is_empty() {
             return;
         }
-        let fetched = self.blocking(|n| n.fetched_courses()).await.unwrap_or_default();
+        let fetched = self
+            .blocking(|n| n.fetched_courses())
+            .await
+            .unwrap_or_default();
         for course in courses.iter().filter(|c| fetched.contains(c)) {
             self.refresh_course(*course).await;
         }
@@ -208,10 +214,9 @@ async fn flusher(node: Node) {
         tick.tick().await;
         let flushed = node
             .blocking(|n| {
-                n.inner()
-                    .blobs
-                    .flush()
-                    .map_err(|e| crate::api::ApiError::failed("blobs could not be brought to disk", &e))
+                n.inner().blobs.flush().map_err(|e| {
+                    crate::api::ApiError::failed("blobs could not be brought to disk", &e)
+                })
             })
             .await;
         if let Err(error) = flushed {
@@ -258,10 +263,25 @@ impl Node {
         let inner = self.inner();
         for chore in chores {
             let failed: Option<Box<dyn std::error::Error>> = match chore {
-                Chore::SaveClock(peer, changes) => inner.feeds.save_clock(&peer, &changes).err().map(Into::into),
+                Chore::SaveClock(peer, changes) => inner
+                    .feeds
+                    .save_clock(&peer, &changes)
+                    .err()
+                    .map(Into::into),
                 Chore::ForgetHeard(feed) => inner.feeds.forget_heard(&feed).err().map(Into::into),
-                Chore::Shun { peer, feed, sequence, fork } => {
-                    let shunned = Shunned { peer, feed, sequence, fork, at: now_ms() };
+                Chore::Shun {
+                    peer,
+                    feed,
+                    sequence,
+                    fork,
+                } => {
+                    let shunned = Shunned {
+                        peer,
+                        feed,
+                        sequence,
+                        fork,
+                        at: now_ms(),
+                    };
                     inner.feeds.shun(&shunned).err().map(Into::into)
                 }
                 Chore::NeedHave(blobs) => {
@@ -281,7 +301,9 @@ impl Node {
                     });
                     None
                 }
-                Chore::PushSeen { blob, peer } => inner.blobs.push_seen(&blob, &peer).err().map(Into::into),
+                Chore::PushSeen { blob, peer } => {
+                    inner.blobs.push_seen(&blob, &peer).err().map(Into::into)
+                }
             };
             if let Some(error) = failed {
                 self.trouble(format!("something could not be noted: {error}"));

@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use studytime_replicate::PeerId;
 use studytime_replicate::ingest::{self, Draft, PublishError, Published, RejectedSet, Verifier};
 use studytime_replicate::store::{Appended, FeedStore, Rejected};
-use studytime_replicate::PeerId;
 use studytime_schema::{FeedId, HmacKey, Keypair, Message};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -82,7 +82,10 @@ pub(crate) struct Batch {
 enum Job {
     Verified(Arc<Message>, PeerId, Option<OwnedSemaphorePermit>),
     Refused(Box<Rejected>, PeerId),
-    Publish(Batch, oneshot::Sender<Result<Vec<Published>, PublishError>>),
+    Publish(
+        Box<Batch>,
+        oneshot::Sender<Result<Vec<Published>, PublishError>>,
+    ),
     Stop,
 }
 
@@ -115,7 +118,7 @@ impl Writer {
         let mut verifiers = Vec::new();
         for i in 0..count {
             let (tx, rx) = channel();
-            let (jobs, rejected, hmac) = (jobs.clone(), Arc::clone(&rejected), hmac.clone());
+            let (jobs, rejected, hmac) = (jobs.clone(), Arc::clone(&rejected), hmac);
             threads.push(
                 std::thread::Builder::new()
                     .name(format!("studytime-verify-{i}"))
@@ -156,9 +159,12 @@ impl Writer {
     }
 
     /// Signs and keeps own messages. When it answers they are on disk.
-    pub(crate) async fn publish(&self, batch: Batch) -> Option<Result<Vec<Published>, PublishError>> {
+    pub(crate) async fn publish(
+        &self,
+        batch: Batch,
+    ) -> Option<Result<Vec<Published>, PublishError>> {
         let (tx, rx) = oneshot::channel();
-        self.jobs.send(Job::Publish(batch, tx)).ok()?;
+        self.jobs.send(Job::Publish(Box::new(batch), tx)).ok()?;
         rx.await.ok()
     }
 
@@ -178,7 +184,12 @@ impl Drop for Writer {
     }
 }
 
-fn verify(rx: &Receiver<Received>, jobs: &Sender<Job>, rejected: &RwLock<RejectedSet>, hmac: Option<HmacKey>) {
+fn verify(
+    rx: &Receiver<Received>,
+    jobs: &Sender<Job>,
+    rejected: &RwLock<RejectedSet>,
+    hmac: Option<HmacKey>,
+) {
     let mut verifier = Verifier::new(hmac);
     while let Ok(r) = rx.recv() {
         let known_bad = rejected
@@ -200,7 +211,13 @@ fn verify(rx: &Receiver<Received>, jobs: &Sender<Job>, rejected: &RwLock<Rejecte
             match verifier.verify(&r.feed, &r.wire) {
                 Ok(message) => Job::Verified(message, r.from, r.permit),
                 Err(error) => Job::Refused(
-                    Box::new(ingest::rejected(&r.feed, r.sequence, &r.wire, &error, now_ms())),
+                    Box::new(ingest::rejected(
+                        &r.feed,
+                        r.sequence,
+                        &r.wire,
+                        &error,
+                        now_ms(),
+                    )),
                     r.from,
                 ),
             }
@@ -283,7 +300,9 @@ impl Worker {
                 match ingest::append(&*self.store, &messages, now_ms()) {
                     Ok(report) => break report,
                     Err(error) => {
-                        let text = crate::api::ApiError::failed("messages could not be stored", &error).message;
+                        let text =
+                            crate::api::ApiError::failed("messages could not be stored", &error)
+                                .message;
                         if self.news.send(WriteNews::Trouble(text)).is_err() {
                             return;
                         }
@@ -317,20 +336,30 @@ impl Worker {
     }
 
     fn remember(&self, refused: &[(Rejected, PeerId)]) {
-        let mut set = self.rejected.write().unwrap_or_else(PoisonError::into_inner);
+        let mut set = self
+            .rejected
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let new: Vec<Rejected> = refused.iter().map(|(r, _)| r.clone()).collect();
         for r in &new {
             set.insert(r);
         }
         drop(set);
         if let Err(error) = self.store.reject(&new) {
-            let text = crate::api::ApiError::failed("refused messages could not be noted", &error).message;
+            let text =
+                crate::api::ApiError::failed("refused messages could not be noted", &error).message;
             let _ = self.news.send(WriteNews::Trouble(text));
         }
     }
 
     fn publish(&self, batch: &Batch) -> Result<Vec<Published>, PublishError> {
-        let published = ingest::publish(&*self.store, &batch.keys, &batch.drafts, self.hmac.as_ref(), now_ms())?;
+        let published = ingest::publish(
+            &*self.store,
+            &batch.keys,
+            &batch.drafts,
+            self.hmac.as_ref(),
+            now_ms(),
+        )?;
         if let Some(last) = published.last() {
             let _ = self.news.send(WriteNews::Published {
                 feed: batch.keys.id(),

@@ -1,7 +1,9 @@
 //! Blobs: added, fetched, listed, cleaned up.
 
 use super::{Report, query_error};
-use crate::api::{ApiError, BlobAdded, BlobCount, BlobGet, BlobInfo, GcReply, Progress, ProgressUnit};
+use crate::api::{
+    ApiError, BlobAdded, BlobCount, BlobGet, BlobInfo, GcReply, Progress, ProgressUnit,
+};
 use crate::clock::now_ms;
 use crate::media::{WantGuard, manifest_of};
 use crate::node::Node;
@@ -33,11 +35,21 @@ fn file_error(path: &Path, error: &std::io::Error) -> ApiError {
 }
 
 fn bytes_progress(stage: &str, done: u64, total: u64) -> Progress {
-    Progress { stage: stage.into(), done, total, unit: ProgressUnit::Bytes, current: None }
+    Progress {
+        stage: stage.into(),
+        done,
+        total,
+        unit: ProgressUnit::Bytes,
+        current: None,
+    }
 }
 
 impl Node {
-    pub(super) async fn blob_add(&self, path: PathBuf, report: Report<'_>) -> Result<BlobAdded, ApiError> {
+    pub(super) async fn blob_add(
+        &self,
+        path: PathBuf,
+        report: Report<'_>,
+    ) -> Result<BlobAdded, ApiError> {
         report(bytes_progress("Reading", 0, 0));
         self.blocking(move |n| n.add_file(&path)).await
     }
@@ -46,7 +58,10 @@ impl Node {
         let mut file = std::fs::File::open(path).map_err(|e| file_error(path, &e))?;
         let meta = file.metadata().map_err(|e| file_error(path, &e))?;
         if !meta.is_file() {
-            return Err(ApiError::refused(format!("{} is not a file", path.display())));
+            return Err(ApiError::refused(format!(
+                "{} is not a file",
+                path.display()
+            )));
         }
         let inner = self.inner();
         let mut added = Vec::new();
@@ -54,7 +69,9 @@ impl Node {
             let mut segmenter = Segmenter::new();
             let mut batch = inner.blobs.batch(now_ms()).map_err(|e| store_error(&e))?;
             let mut buffer = vec![0; 1 << 20];
-            let too_large = |e: &studytime_schema::SegmentError| ApiError::refused(format!("{}: {e}", path.display()));
+            let too_large = |e: &studytime_schema::SegmentError| {
+                ApiError::refused(format!("{}: {e}", path.display()))
+            };
             loop {
                 let n = file.read(&mut buffer).map_err(|e| file_error(path, &e))?;
                 if n == 0 {
@@ -68,54 +85,102 @@ impl Node {
                     batch = inner.blobs.batch(now_ms()).map_err(|e| store_error(&e))?;
                 }
             }
-            let (last, manifest) = segmenter.finish("application/octet-stream").map_err(|e| too_large(&e))?;
+            let (last, manifest) = segmenter
+                .finish("application/octet-stream")
+                .map_err(|e| too_large(&e))?;
             if let Some((_, bytes)) = last {
                 batch.add(&bytes).map_err(|e| store_error(&e))?;
             }
-            let id = batch.add(&manifest.to_json()).map_err(|e| store_error(&e))?;
+            let id = batch
+                .add(&manifest.to_json())
+                .map_err(|e| store_error(&e))?;
             added.extend(batch.commit().map_err(|e| store_error(&e))?);
             (id, manifest.size, true)
         } else {
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(|e| file_error(path, &e))?;
-            let one = inner.blobs.add(&bytes, Durability::Synced, now_ms()).map_err(|e| store_error(&e))?;
+            file.read_to_end(&mut bytes)
+                .map_err(|e| file_error(path, &e))?;
+            let one = inner
+                .blobs
+                .add(&bytes, Durability::Synced, now_ms())
+                .map_err(|e| store_error(&e))?;
             added.push(one);
             (one.id, one.size, false)
         };
         let ids: Vec<BlobId> = added.iter().map(|a| a.id).collect();
-        inner.blobs.pin(&Pinner::User, &ids).map_err(|e| store_error(&e))?;
+        inner
+            .blobs
+            .pin(&Pinner::User, &ids)
+            .map_err(|e| store_error(&e))?;
         for blob in added {
             inner.blob_stored(blob.id, blob.size, None);
         }
         Ok(BlobAdded { id, size, manifest })
     }
 
-    pub(super) async fn blob_get(&self, call: BlobGet, report: Report<'_>) -> Result<BlobAdded, ApiError> {
+    pub(super) async fn blob_get(
+        &self,
+        call: BlobGet,
+        report: Report<'_>,
+    ) -> Result<BlobAdded, ApiError> {
         let limit = Duration::from_secs(call.timeout_seconds.max(1));
         let id = call.id;
         self.fetch_blob(id, Priority::Opened, limit).await?;
-        let size = if call.manifest { self.fetch_segments(id, limit, report).await? } else { 0 };
+        let size = if call.manifest {
+            self.fetch_segments(id, limit, report).await?
+        } else {
+            0
+        };
         let output = call.output;
         self.blocking(move |n| {
             let size = match output {
                 Some(path) => n.write_out(&id, call.manifest, &path)?,
                 None if call.manifest => size,
-                None => n.inner().blobs.size(&id).map_err(|e| store_error(&e))?.unwrap_or(0),
+                None => n
+                    .inner()
+                    .blobs
+                    .size(&id)
+                    .map_err(|e| store_error(&e))?
+                    .unwrap_or(0),
             };
-            Ok(BlobAdded { id, size, manifest: call.manifest })
+            Ok(BlobAdded {
+                id,
+                size,
+                manifest: call.manifest,
+            })
         })
         .await
     }
 
     /// Fetches every segment of a manifest; gives up when nothing comes for `limit`.
-    async fn fetch_segments(&self, id: BlobId, limit: Duration, report: Report<'_>) -> Result<u64, ApiError> {
-        let manifest = self.blocking(move |n| manifest_of(&n.inner().holdings, &id)).await?;
+    async fn fetch_segments(
+        &self,
+        id: BlobId,
+        limit: Duration,
+        report: Report<'_>,
+    ) -> Result<u64, ApiError> {
+        let manifest = self
+            .blocking(move |n| manifest_of(&n.inner().holdings, &id))
+            .await?;
         let wants: Vec<(BlobId, WantSpec)> = {
             let manifest = manifest.clone();
             self.blocking(move |n| {
-                let missing = manifest.segments.iter().enumerate().filter(|(_, s)| !n.inner().holdings.has(s));
+                let missing = manifest
+                    .segments
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, s)| !n.inner().holdings.has(s));
                 Ok(missing
-                    .map(|(i, s)| (*s, WantSpec::segment(Priority::Opened, i as u64, manifest.segment_len(i).unwrap_or(0))))
+                    .map(|(i, s)| {
+                        (
+                            *s,
+                            WantSpec::segment(
+                                Priority::Opened,
+                                i as u64,
+                                manifest.segment_len(i).unwrap_or(0),
+                            ),
+                        )
+                    })
                     .collect())
             })
             .await?
@@ -123,7 +188,9 @@ impl Node {
         let _guard = WantGuard::new(self, &wants);
         let mut last = (u64::MAX, Instant::now());
         loop {
-            let here = self.blocking(move |n| Ok(n.inner().holdings.presence(&id, true))).await?;
+            let here = self
+                .blocking(move |n| Ok(n.inner().holdings.presence(&id, true)))
+                .await?;
             report(bytes_progress("Fetching", here.bytes, manifest.size));
             if here.complete {
                 return Ok(manifest.size);
@@ -145,7 +212,12 @@ impl Node {
 
     /// Writes a blob, or the file a manifest stands for, to a new file that gets
     /// its name only when it is whole.
-    pub(super) fn write_out(&self, id: &BlobId, manifest: bool, path: &Path) -> Result<u64, ApiError> {
+    pub(super) fn write_out(
+        &self,
+        id: &BlobId,
+        manifest: bool,
+        path: &Path,
+    ) -> Result<u64, ApiError> {
         let parts = match manifest {
             true => manifest_of(&self.inner().holdings, id)?.segments.clone(),
             false => vec![*id],
@@ -161,17 +233,25 @@ impl Node {
                 .map_err(|e| store_error(&e))?
                 .ok_or_else(|| ApiError::not_found(format!("{part} is not here")))?;
             size += bytes.len() as u64;
-            file.write_all(&bytes).map_err(|e| file_error(&part_path, &e))?;
+            file.write_all(&bytes)
+                .map_err(|e| file_error(&part_path, &e))?;
         }
         file.sync_all().map_err(|e| file_error(&part_path, &e))?;
         std::fs::rename(&part_path, path).map_err(|e| file_error(path, &e))?;
         Ok(size)
     }
 
-    fn each_blob(&self, mut f: impl FnMut(studytime_blobs::store::BlobInfo)) -> Result<(), ApiError> {
+    fn each_blob(
+        &self,
+        mut f: impl FnMut(studytime_blobs::store::BlobInfo),
+    ) -> Result<(), ApiError> {
         let mut after: Option<BlobId> = None;
         loop {
-            let page = self.inner().blobs.list(after.as_ref(), PAGE).map_err(|e| store_error(&e))?;
+            let page = self
+                .inner()
+                .blobs
+                .list(after.as_ref(), PAGE)
+                .map_err(|e| store_error(&e))?;
             after = page.last().map(|b| b.id);
             let full = page.len() == PAGE;
             page.into_iter().for_each(&mut f);
@@ -184,7 +264,13 @@ impl Node {
     pub(super) async fn blob_list(&self) -> Result<Vec<BlobInfo>, ApiError> {
         self.blocking(|n| {
             let mut all = Vec::new();
-            n.each_blob(|b| all.push(BlobInfo { id: b.id, size: b.size, pinned: b.pinned }))?;
+            n.each_blob(|b| {
+                all.push(BlobInfo {
+                    id: b.id,
+                    size: b.size,
+                    pinned: b.pinned,
+                })
+            })?;
             Ok(all)
         })
         .await
@@ -201,7 +287,11 @@ impl Node {
             };
             let reader = n.reader();
             for course in reader.listed_courses() {
-                let as_class = if course.started { Class::Started } else { Class::Friends };
+                let as_class = if course.started {
+                    Class::Started
+                } else {
+                    Class::Friends
+                };
                 mark(n.course_blobs(&course.feed_id)?, as_class);
             }
             for course in reader.learner().map_err(|e| query_error(&e))?.courses {
@@ -224,21 +314,30 @@ impl Node {
             let plan = quota::plan(&candidates, &n.quota(), None, now_ms());
             let gone: Vec<BlobId> = plan.delete.clone();
             let count = |filter: &dyn Fn(&Candidate) -> bool| {
-                candidates.iter().filter(|c| filter(c)).fold(BlobCount::default(), |mut sum, c| {
-                    sum.count += 1;
-                    sum.bytes += c.size;
-                    sum
-                })
+                candidates
+                    .iter()
+                    .filter(|c| filter(c))
+                    .fold(BlobCount::default(), |mut sum, c| {
+                        sum.count += 1;
+                        sum.bytes += c.size;
+                        sum
+                    })
             };
             let removed = count(&|c| gone.contains(&c.id));
             let kept = count(&|c| !gone.contains(&c.id));
             if !dry_run && !gone.is_empty() {
                 n.inner().blobs.delete(&gone).map_err(|e| store_error(&e))?;
                 n.inner().holdings.removed(&gone);
-                n.inner().hub.act(|s, _| gone.iter().for_each(|b| s.wants.handle_deleted(b)));
+                n.inner()
+                    .hub
+                    .act(|s, _| gone.iter().for_each(|b| s.wants.handle_deleted(b)));
                 n.inner().indexer.blobs_changed(gone);
             }
-            Ok(GcReply { removed, kept, dry_run })
+            Ok(GcReply {
+                removed,
+                kept,
+                dry_run,
+            })
         })
         .await
     }

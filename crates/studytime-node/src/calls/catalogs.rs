@@ -7,7 +7,9 @@ use crate::store::OwnKind;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use studytime_schema::FeedId;
-use studytime_schema::content::{About, Catalogs, Contact, Content, Course, CourseFields, MAX_CATALOGS, Patch};
+use studytime_schema::content::{
+    About, Catalogs, Contact, Content, Course, CourseFields, MAX_CATALOGS, Patch,
+};
 
 /// Longest name of a list or course.
 const MAX_NAME: usize = 200;
@@ -17,7 +19,11 @@ const MAX_LINES: usize = 10_000;
 const MAX_LINE: u64 = 64 * 1024;
 
 /// Lays the edit over the fields: unset leaves, empty clears.
-pub(super) fn apply_edit(edit: &CourseEdit, name: &mut Patch<String>, fields: &mut CourseFields) -> Result<(), ApiError> {
+pub(super) fn apply_edit(
+    edit: &CourseEdit,
+    name: &mut Patch<String>,
+    fields: &mut CourseFields,
+) -> Result<(), ApiError> {
     fn text(new: &Option<String>, into: &mut Patch<String>) {
         if let Some(value) = new {
             *into = match value.trim() {
@@ -35,16 +41,24 @@ pub(super) fn apply_edit(edit: &CourseEdit, name: &mut Patch<String>, fields: &m
     if let Some(level) = &edit.level {
         fields.level = match level.trim() {
             "" => Patch::Clear,
-            level => Patch::Set(
-                level
-                    .parse()
-                    .map_err(|_| ApiError::usage(format!("{level:?} is no level: say beginner, intermediate or advanced")))?,
-            ),
+            level => Patch::Set(level.parse().map_err(|_| {
+                ApiError::usage(format!(
+                    "{level:?} is no level: say beginner, intermediate or advanced"
+                ))
+            })?),
         };
     }
     if let Some(keywords) = &edit.keywords {
-        let words: Vec<String> = keywords.iter().map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect();
-        fields.keywords = if words.is_empty() { Patch::Clear } else { Patch::Set(words) };
+        let words: Vec<String> = keywords
+            .iter()
+            .map(|k| k.trim().to_owned())
+            .filter(|k| !k.is_empty())
+            .collect();
+        fields.keywords = if words.is_empty() {
+            Patch::Clear
+        } else {
+            Patch::Set(words)
+        };
     }
     if let Some(minutes) = edit.duration_minutes {
         fields.duration_minutes = Patch::Set(minutes);
@@ -56,9 +70,16 @@ impl Node {
     /// The own list with this name or id.
     pub(super) fn own_list(&self, catalog: &str) -> Result<FeedId, ApiError> {
         let by_id = FeedId::parse_lenient(catalog).ok();
-        let lists: Vec<FeedId> = self.keys().iter().filter(|(_, f)| f.kind == OwnKind::List).map(|(id, _)| *id).collect();
+        let lists: Vec<FeedId> = self
+            .keys()
+            .iter()
+            .filter(|(_, f)| f.kind == OwnKind::List)
+            .map(|(id, _)| *id)
+            .collect();
         for list in &lists {
-            if by_id == Some(*list) || self.inner().state.own_name(list).ok().flatten().as_deref() == Some(catalog) {
+            if by_id == Some(*list)
+                || self.inner().state.own_name(list).ok().flatten().as_deref() == Some(catalog)
+            {
                 return Ok(*list);
             }
         }
@@ -69,10 +90,14 @@ impl Node {
     pub(super) async fn catalog_new(&self, name: &str) -> Result<Identity, ApiError> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > MAX_NAME {
-            return Err(ApiError::usage(format!("a list's name has 1 to {MAX_NAME} characters")));
+            return Err(ApiError::usage(format!(
+                "a list's name has 1 to {MAX_NAME} characters"
+            )));
         }
         if self.own_list(name).is_ok() {
-            return Err(ApiError::refused(format!("you already have a course list named {name:?}")));
+            return Err(ApiError::refused(format!(
+                "you already have a course list named {name:?}"
+            )));
         }
         let keys = self.create_key(OwnKind::List)?;
         let id = keys.id();
@@ -82,7 +107,10 @@ impl Node {
             self.keys().discard(&id);
             return Err(error);
         }
-        self.inner().state.name_own(&id, name).map_err(|e| super::state_error(&e))?;
+        self.inner()
+            .state
+            .name_own(&id, name)
+            .map_err(|e| super::state_error(&e))?;
         self.follow_own(id).await?;
         let mut lists = self.inner().policy.lists();
         lists.push(id);
@@ -91,23 +119,33 @@ impl Node {
     }
 
     pub(super) fn create_key(&self, kind: OwnKind) -> Result<studytime_schema::Keypair, ApiError> {
-        self.keys().create(kind).map_err(|e| ApiError::failed("no key could be made", &e))
+        self.keys()
+            .create(kind)
+            .map_err(|e| ApiError::failed("no key could be made", &e))
     }
 
     /// The main feed follows each list and course we publish, so that whoever
     /// carries the author carries them.
     pub(super) async fn follow_own(&self, id: FeedId) -> Result<(), ApiError> {
-        let contact = Contact { contact: id, following: Some(true), blocking: None };
-        self.publish(self.id(), vec![Content::Contact(contact)]).await?;
+        let contact = Contact {
+            contact: id,
+            following: Some(true),
+            blocking: None,
+        };
+        self.publish(self.id(), vec![Content::Contact(contact)])
+            .await?;
         Ok(())
     }
 
     /// Publishes the user's choice of lists, encrypted, and acts on it.
     async fn choose_lists(&self, lists: Vec<FeedId>) -> Result<(), ApiError> {
         if lists.len() > MAX_CATALOGS {
-            return Err(ApiError::refused(format!("more than {MAX_CATALOGS} course lists are not supported")));
+            return Err(ApiError::refused(format!(
+                "more than {MAX_CATALOGS} course lists are not supported"
+            )));
         }
-        self.publish_private(vec![Content::Catalogs(Catalogs { lists })]).await?;
+        self.publish_private(vec![Content::Catalogs(Catalogs { lists })])
+            .await?;
         self.replan_now().await;
         self.settle().await;
         Ok(())
@@ -122,7 +160,10 @@ impl Node {
                 let own_name = node.inner().state.own_name(id).ok().flatten();
                 CatalogInfo {
                     id: *id,
-                    name: info.and_then(|l| l.name.clone()).or(own_name).unwrap_or_default(),
+                    name: info
+                        .and_then(|l| l.name.clone())
+                        .or(own_name)
+                        .unwrap_or_default(),
                     courses: info.map_or(0, |l| l.courses as u64),
                     own: node.own_kind(id).is_some(),
                     builtin: node.inner().policy.is_builtin(id),
@@ -149,7 +190,9 @@ impl Node {
         let before = lists.len();
         lists.retain(|l| *l != id);
         if lists.len() == before {
-            return Err(ApiError::not_found(format!("{id} is not one of your course lists")));
+            return Err(ApiError::not_found(format!(
+                "{id} is not one of your course lists"
+            )));
         }
         self.choose_lists(lists).await?;
         Ok(Done {})
@@ -158,10 +201,15 @@ impl Node {
     pub(super) async fn catalog_move(&self, id: FeedId, position: usize) -> Result<Done, ApiError> {
         let mut lists = self.inner().policy.lists();
         let Some(at) = lists.iter().position(|l| *l == id) else {
-            return Err(ApiError::not_found(format!("{id} is not one of your course lists")));
+            return Err(ApiError::not_found(format!(
+                "{id} is not one of your course lists"
+            )));
         };
         if position == 0 || position > lists.len() {
-            return Err(ApiError::usage(format!("the position is a number from 1 to {}", lists.len())));
+            return Err(ApiError::usage(format!(
+                "the position is a number from 1 to {}",
+                lists.len()
+            )));
         }
         lists.remove(at);
         lists.insert(position - 1, id);
@@ -169,7 +217,12 @@ impl Node {
         Ok(Done {})
     }
 
-    pub(super) async fn catalog_publish(&self, catalog: &str, course: FeedId, edit: &CourseEdit) -> Result<Published, ApiError> {
+    pub(super) async fn catalog_publish(
+        &self,
+        catalog: &str,
+        course: FeedId,
+        edit: &CourseEdit,
+    ) -> Result<Published, ApiError> {
         let list = self.own_list(catalog)?;
         let known = self
             .blocking(move |n| n.reader().course(&course).map_err(|e| query_error(&e)))
@@ -183,15 +236,21 @@ impl Node {
         apply_edit(edit, &mut name, &mut listing.fields)?;
         listing.name = name.into_value().unwrap_or_default();
         if listing.name.is_empty() {
-            return Err(ApiError::refused(format!("nothing is known here of the course {course}"))
-                .hint("say how it is to be called with --name"));
+            return Err(
+                ApiError::refused(format!("nothing is known here of the course {course}"))
+                    .hint("say how it is to be called with --name"),
+            );
         }
         let published = self.publish(list, vec![Content::Course(listing)]).await?;
         self.settle().await;
         Ok(published)
     }
 
-    pub(super) async fn catalog_publish_file(&self, catalog: &str, path: PathBuf) -> Result<Published, ApiError> {
+    pub(super) async fn catalog_publish_file(
+        &self,
+        catalog: &str,
+        path: PathBuf,
+    ) -> Result<Published, ApiError> {
         let list = self.own_list(catalog)?;
         let contents = self.blocking(move |_| read_listings(&path)).await?;
         let published = self.publish(list, contents).await?;
@@ -213,7 +272,11 @@ pub(super) fn fields_of(record: &studytime_schema::view::CourseRecord) -> Course
         value.clone().map_or(Patch::Keep, Patch::Set)
     }
     fn list(values: &[String]) -> Patch<Vec<String>> {
-        if values.is_empty() { Patch::Keep } else { Patch::Set(values.to_vec()) }
+        if values.is_empty() {
+            Patch::Keep
+        } else {
+            Patch::Set(values.to_vec())
+        }
     }
     CourseFields {
         description: some(&record.description),
@@ -232,9 +295,13 @@ pub(super) fn fields_of(record: &studytime_schema::view::CourseRecord) -> Course
 
 fn read_listings(path: &std::path::Path) -> Result<Vec<Content>, ApiError> {
     let refuse = |line: usize, why: &dyn std::fmt::Display| {
-        ApiError::refused(format!("{} line {line}: {why}; nothing was published", path.display()))
+        ApiError::refused(format!(
+            "{} line {line}: {why}; nothing was published",
+            path.display()
+        ))
     };
-    let file = std::fs::File::open(path).map_err(|e| ApiError::not_found(format!("{} cannot be read: {e}", path.display())))?;
+    let file = std::fs::File::open(path)
+        .map_err(|e| ApiError::not_found(format!("{} cannot be read: {e}", path.display())))?;
     let mut reader = BufReader::new(file);
     let mut contents = Vec::new();
     let mut line = Vec::new();
@@ -249,14 +316,19 @@ fn read_listings(path: &std::path::Path) -> Result<Vec<Content>, ApiError> {
             break;
         }
         if n as u64 > MAX_LINE || contents.len() >= MAX_LINES {
-            return Err(refuse(number, &format!("more than {MAX_LINE} bytes in a line, or {MAX_LINES} courses")));
+            return Err(refuse(
+                number,
+                &format!("more than {MAX_LINE} bytes in a line, or {MAX_LINES} courses"),
+            ));
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let mut value: serde_json::Value = serde_json::from_slice(&line).map_err(|e| refuse(number, &e))?;
+        let mut value: serde_json::Value =
+            serde_json::from_slice(&line).map_err(|e| refuse(number, &e))?;
         if let Some(map) = value.as_object_mut() {
-            map.entry("type").or_insert_with(|| studytime_schema::content::names::COURSE.into());
+            map.entry("type")
+                .or_insert_with(|| studytime_schema::content::names::COURSE.into());
         }
         let parsed = Content::parse(&value.to_string()).map_err(|e| refuse(number, &e))?;
         if let Some(problem) = parsed.dropped.first() {

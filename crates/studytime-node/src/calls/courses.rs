@@ -5,24 +5,29 @@ use super::{Report, query_error, state_error};
 use crate::api::{ApiError, CourseEdit, CourseReply, Done, Progress, ProgressUnit, Published};
 use crate::node::Node;
 use crate::store::OwnKind;
+use std::time::Duration;
 use studytime_blobs::store::Pinner;
 use studytime_index::{CourseCard, CourseQuery, Page};
 use studytime_schema::FeedId;
 use studytime_schema::content::{Contact, Content, CourseUpdate, Enrolment, Patch};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long `--wait` waits without any progress.
 const NO_PROGRESS: Duration = Duration::from_secs(120);
 
 fn unknown(id: &FeedId) -> ApiError {
-    ApiError::not_found(format!("no course {id} is known here"))
-        .hint("connect to a peer that has it, or add the list that names it: `studytime catalog add ID`")
+    ApiError::not_found(format!("no course {id} is known here")).hint(
+        "connect to a peer that has it, or add the list that names it: `studytime catalog add ID`",
+    )
 }
 
 impl Node {
-    pub(super) async fn course_list(&self, query: CourseQuery) -> Result<Page<CourseCard>, ApiError> {
-        self.blocking(move |n| n.reader().courses(&query).map_err(|e| query_error(&e))).await
+    pub(super) async fn course_list(
+        &self,
+        query: CourseQuery,
+    ) -> Result<Page<CourseCard>, ApiError> {
+        self.blocking(move |n| n.reader().courses(&query).map_err(|e| query_error(&e)))
+            .await
     }
 
     pub(super) async fn course_show(&self, id: FeedId) -> Result<CourseReply, ApiError> {
@@ -32,14 +37,23 @@ impl Node {
 
     async fn course_reply(&self, id: FeedId) -> Result<CourseReply, ApiError> {
         self.blocking(move |n| {
-            let detail = n.reader().course(&id).map_err(|e| query_error(&e))?.ok_or_else(|| unknown(&id))?;
+            let detail = n
+                .reader()
+                .course(&id)
+                .map_err(|e| query_error(&e))?
+                .ok_or_else(|| unknown(&id))?;
             let bytes = n.course_bytes(&id)?;
             Ok(CourseReply {
                 detail,
                 bytes_here: bytes.here,
                 bytes_total: bytes.total,
                 pinned: n.pinned_courses()?.contains(&id),
-                paused: n.inner().state.paused().map_err(|e| state_error(&e))?.contains(&id),
+                paused: n
+                    .inner()
+                    .state
+                    .paused()
+                    .map_err(|e| state_error(&e))?
+                    .contains(&id),
                 own: n.own_kind(&id).is_some(),
             })
         })
@@ -53,19 +67,37 @@ impl Node {
     }
 
     async fn enrol(&self, id: FeedId, enrolled: bool) -> Result<(), ApiError> {
-        let content = Content::Enrolment(Enrolment { feed_id: id, enrolled });
+        let content = Content::Enrolment(Enrolment {
+            feed_id: id,
+            enrolled,
+        });
         if self.shares_study() {
-            let follow = Contact { contact: id, following: Some(enrolled), blocking: None };
+            let follow = Contact {
+                contact: id,
+                following: Some(enrolled),
+                blocking: None,
+            };
             let followed = format!("followed_by_start:{id}");
             let state = &self.inner().state;
-            let undo = state.setting(&followed).map_err(|e| state_error(&e))?.is_some();
-            let already = self.inner().policy.lock_graph().graph.follows(&self.id()).any(|f| f == id);
+            let undo = state
+                .setting(&followed)
+                .map_err(|e| state_error(&e))?
+                .is_some();
+            let already = self
+                .inner()
+                .policy
+                .lock_graph()
+                .graph
+                .follows(&self.id())
+                .any(|f| f == id);
             let mut contents = vec![content];
             // Leaving undoes only the follow that starting made.
             if (enrolled && !already) || (!enrolled && undo) {
                 contents.push(Content::Contact(follow));
                 if enrolled {
-                    state.set_setting(&followed, "1").map_err(|e| state_error(&e))?;
+                    state
+                        .set_setting(&followed, "1")
+                        .map_err(|e| state_error(&e))?;
                 }
             }
             self.publish(self.id(), contents).await?;
@@ -75,16 +107,29 @@ impl Node {
         Ok(())
     }
 
-    pub(super) async fn course_start(&self, id: FeedId, wait: bool, report: Report<'_>) -> Result<CourseReply, ApiError> {
+    pub(super) async fn course_start(
+        &self,
+        id: FeedId,
+        wait: bool,
+        report: Report<'_>,
+    ) -> Result<CourseReply, ApiError> {
         self.opened(id);
-        let known = self.blocking(move |n| n.reader().course(&id).map_err(|e| query_error(&e))).await?;
+        let known = self
+            .blocking(move |n| n.reader().course(&id).map_err(|e| query_error(&e)))
+            .await?;
         if known.is_none() {
             return Err(unknown(&id));
         }
         if !self.blocking(move |n| n.is_enrolled(&id)).await? {
             self.enrol(id, true).await?;
         }
-        self.blocking(move |n| n.inner().state.set_paused(&id, false).map_err(|e| state_error(&e))).await?;
+        self.blocking(move |n| {
+            n.inner()
+                .state
+                .set_paused(&id, false)
+                .map_err(|e| state_error(&e))
+        })
+        .await?;
         self.settle().await;
         if wait {
             self.wait_for_course(id, report).await?;
@@ -138,7 +183,10 @@ impl Node {
             if n.pinned_courses()?.contains(&id) {
                 return Ok(());
             }
-            n.inner().blobs.unpin(&by, None).map_err(|e| ApiError::failed("the blobs could not be released", &e))
+            n.inner()
+                .blobs
+                .unpin(&by, None)
+                .map_err(|e| ApiError::failed("the blobs could not be released", &e))
         })
         .await?;
         self.settle().await;
@@ -147,28 +195,49 @@ impl Node {
 
     /// Publishes a change wherever it is ours to make: in the course's own feed,
     /// and on every own list that names it.
-    async fn publish_update(&self, id: FeedId, update: CourseUpdate) -> Result<Published, ApiError> {
+    async fn publish_update(
+        &self,
+        id: FeedId,
+        update: CourseUpdate,
+    ) -> Result<Published, ApiError> {
         let mut feeds = Vec::new();
         if self.own_kind(&id) == Some(OwnKind::Course) {
             feeds.push(id);
         }
-        let detail = self.blocking(move |n| n.reader().course(&id).map_err(|e| query_error(&e))).await?;
+        let detail = self
+            .blocking(move |n| n.reader().course(&id).map_err(|e| query_error(&e)))
+            .await?;
         let listed = detail.map(|d| d.record.listed_by).unwrap_or_default();
-        feeds.extend(listed.into_iter().filter(|l| self.own_kind(l) == Some(OwnKind::List)));
+        feeds.extend(
+            listed
+                .into_iter()
+                .filter(|l| self.own_kind(l) == Some(OwnKind::List)),
+        );
         let Some(first) = feeds.first().copied() else {
-            return Err(ApiError::refused(format!("{id} is neither your course nor on one of your lists"))
-                .hint("put it on a list of yours first: `studytime catalog publish NAME ID`"));
+            return Err(ApiError::refused(format!(
+                "{id} is neither your course nor on one of your lists"
+            ))
+            .hint("put it on a list of yours first: `studytime catalog publish NAME ID`"));
         };
         let mut messages = Vec::new();
         for feed in feeds {
-            let done = self.publish(feed, vec![Content::CourseUpdate(update.clone())]).await?;
+            let done = self
+                .publish(feed, vec![Content::CourseUpdate(update.clone())])
+                .await?;
             messages.extend(done.messages);
         }
         self.settle().await;
-        Ok(Published { feed: first, messages })
+        Ok(Published {
+            feed: first,
+            messages,
+        })
     }
 
-    pub(super) async fn course_update(&self, id: FeedId, edit: &CourseEdit) -> Result<Published, ApiError> {
+    pub(super) async fn course_update(
+        &self,
+        id: FeedId,
+        edit: &CourseEdit,
+    ) -> Result<Published, ApiError> {
         if *edit == CourseEdit::default() {
             return Err(ApiError::usage("nothing to change was given"));
         }
@@ -180,7 +249,12 @@ impl Node {
         self.publish_update(id, update).await
     }
 
-    pub(super) async fn course_deprecate(&self, id: FeedId, successor: Option<FeedId>, reason: Option<String>) -> Result<Published, ApiError> {
+    pub(super) async fn course_deprecate(
+        &self,
+        id: FeedId,
+        successor: Option<FeedId>,
+        reason: Option<String>,
+    ) -> Result<Published, ApiError> {
         if successor == Some(id) {
             return Err(ApiError::usage("a course cannot be its own successor"));
         }
@@ -199,7 +273,13 @@ impl Node {
     }
 
     pub(super) async fn course_pause(&self, id: FeedId, paused: bool) -> Result<Done, ApiError> {
-        self.blocking(move |n| n.inner().state.set_paused(&id, paused).map_err(|e| state_error(&e))).await?;
+        self.blocking(move |n| {
+            n.inner()
+                .state
+                .set_paused(&id, paused)
+                .map_err(|e| state_error(&e))
+        })
+        .await?;
         self.settle().await;
         Ok(Done {})
     }

@@ -15,8 +15,19 @@ use studytime_schema::{BlobId, FeedId};
 const MAX_FILE_NAME: usize = 80;
 
 impl Node {
-    pub(super) async fn course_export(&self, id: FeedId, dir: PathBuf, report: Report<'_>) -> Result<ExportReply, ApiError> {
-        report(Progress { stage: "Writing".into(), done: 0, total: 0, unit: ProgressUnit::Items, current: None });
+    pub(super) async fn course_export(
+        &self,
+        id: FeedId,
+        dir: PathBuf,
+        report: Report<'_>,
+    ) -> Result<ExportReply, ApiError> {
+        report(Progress {
+            stage: "Writing".into(),
+            done: 0,
+            total: 0,
+            unit: ProgressUnit::Items,
+            current: None,
+        });
         self.blocking(move |n| Export::run(n, &id, &dir)).await
     }
 }
@@ -36,18 +47,34 @@ impl<'a> Export<'a> {
             .course(id)
             .map_err(|e| query_error(&e))?
             .ok_or_else(|| ApiError::not_found(format!("no course {id} is known here")))?;
-        let outline = reader.outline(id).map_err(|e| query_error(&e))?.unwrap_or_default();
+        let outline = reader
+            .outline(id)
+            .map_err(|e| query_error(&e))?
+            .unwrap_or_default();
         if fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some()) {
-            return Err(ApiError::refused(format!("{} is not empty; choose a new folder", dir.display())));
+            return Err(ApiError::refused(format!(
+                "{} is not empty; choose a new folder",
+                dir.display()
+            )));
         }
         let mut export = Self {
             node,
             dir,
-            reply: ExportReply { files: 0, bytes: 0, missing: Vec::new() },
+            reply: ExportReply {
+                files: 0,
+                bytes: 0,
+                missing: Vec::new(),
+            },
             written: HashMap::new(),
         };
-        let image = detail.record.image.and_then(|i| export.blob(&i, false, &format!("cover{}", export.extension(&i))));
-        export.text("course.toml", &course_toml(&detail.record, image.as_deref()))?;
+        let image = detail
+            .record
+            .image
+            .and_then(|i| export.blob(&i, false, &format!("cover{}", export.extension(&i))));
+        export.text(
+            "course.toml",
+            &course_toml(&detail.record, image.as_deref()),
+        )?;
         if let Some(about) = &detail.about {
             export.text("README.md", about)?;
         }
@@ -60,15 +87,30 @@ impl<'a> Export<'a> {
             let folder = sections
                 .iter()
                 .position(|s| *s == section)
-                .map_or(String::new(), |i| format!("{:02} {}/", i + 1, file_name(&section)));
+                .map_or(String::new(), |i| {
+                    format!("{:02} {}/", i + 1, file_name(&section))
+                });
             export.lesson(id, lesson, &folder)?;
         }
         Ok(export.reply)
     }
 
-    fn lesson(&mut self, course: &FeedId, lesson: &LessonView, folder: &str) -> Result<(), ApiError> {
-        let stem = format!("{folder}{:02}_{}", lesson.lesson_number, file_name(&lesson.name));
-        let detail = self.node.reader().lesson(course, lesson.lesson_number).map_err(|e| query_error(&e))?;
+    fn lesson(
+        &mut self,
+        course: &FeedId,
+        lesson: &LessonView,
+        folder: &str,
+    ) -> Result<(), ApiError> {
+        let stem = format!(
+            "{folder}{:02}_{}",
+            lesson.lesson_number,
+            file_name(&lesson.name)
+        );
+        let detail = self
+            .node
+            .reader()
+            .lesson(course, lesson.lesson_number)
+            .map_err(|e| query_error(&e))?;
         match detail.as_ref().and_then(|d| d.text.as_deref()) {
             Some(text) => {
                 let mut text = text.to_owned();
@@ -86,13 +128,21 @@ impl<'a> Export<'a> {
                 };
                 self.text(&format!("{stem}.{extension}"), &text)?;
             }
-            None if lesson.lesson_content_blob.is_some() => self.reply.missing.push(format!("{stem}: its text")),
+            None if lesson.lesson_content_blob.is_some() => {
+                self.reply.missing.push(format!("{stem}: its text"))
+            }
             None => {}
         }
         for (i, video) in lesson.videos.iter().enumerate() {
-            let Some(source) = video.sources.iter().find(|s| s.link.is_some()) else { continue };
+            let Some(source) = video.sources.iter().find(|s| s.link.is_some()) else {
+                continue;
+            };
             let Some(link) = source.link else { continue };
-            let base = if i == 0 { stem.clone() } else { format!("{stem} {}", i + 1) };
+            let base = if i == 0 {
+                stem.clone()
+            } else {
+                format!("{stem} {}", i + 1)
+            };
             let extension = match source.content_type.as_deref() {
                 Some("video/webm") => "webm",
                 _ => "mp4",
@@ -105,7 +155,11 @@ impl<'a> Export<'a> {
         }
         for attachment in &lesson.attachments {
             let name = file_name(&attachment.name);
-            self.blob(&attachment.media.link, attachment.media.manifest, &format!("{stem} {name}"));
+            self.blob(
+                &attachment.media.link,
+                attachment.media.manifest,
+                &format!("{stem} {name}"),
+            );
         }
         for test in &lesson.tests {
             let questions = self.node.questions(test);
@@ -120,8 +174,16 @@ impl<'a> Export<'a> {
 
     fn text(&mut self, name: &str, text: &str) -> Result<(), ApiError> {
         let path = self.dir.join(name);
-        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
-        written.map_err(|e| ApiError::new(crate::api::ErrorKind::Failed, format!("{}: {e}", path.display())))?;
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, text));
+        written.map_err(|e| {
+            ApiError::new(
+                crate::api::ErrorKind::Failed,
+                format!("{}: {e}", path.display()),
+            )
+        })?;
         self.reply.files += 1;
         self.reply.bytes += text.len() as u64;
         Ok(())
@@ -155,30 +217,64 @@ impl<'a> Export<'a> {
 
     /// The extension of a picture, by its first bytes.
     fn extension(&self, id: &BlobId) -> &'static str {
-        let bytes = self.node.inner().blobs.read(id).ok().flatten().unwrap_or_default();
+        let bytes = self
+            .node
+            .inner()
+            .blobs
+            .read(id)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         match bytes.as_slice() {
             [0x89, b'P', b'N', b'G', ..] => ".png",
             [0xff, 0xd8, 0xff, ..] => ".jpg",
             [b'G', b'I', b'F', b'8', ..] => ".gif",
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ".webp",
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => ".webp",
             _ => "",
         }
     }
 }
 
 fn short(id: &BlobId) -> String {
-    id.as_bytes()[..6].iter().map(|b| format!("{b:02x}")).collect()
+    id.as_bytes()[..6]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// A title as a file name that every system takes and that cannot leave its folder.
 fn file_name(title: &str) -> String {
     let clean: String = title
         .chars()
-        .map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '-' } else { c })
+        .map(|c| {
+            if c.is_control() || "/\\:*?\"<>|".contains(c) {
+                '-'
+            } else {
+                c
+            }
+        })
         .take(MAX_FILE_NAME)
         .collect();
     let clean = clean.trim().trim_matches('.').trim();
-    if clean.is_empty() { "untitled".into() } else { clean.to_owned() }
+    if clean.is_empty() {
+        "untitled".into()
+    } else {
+        clean.to_owned()
+    }
 }
 
 fn course_toml(record: &CourseRecord, image: Option<&str>) -> String {

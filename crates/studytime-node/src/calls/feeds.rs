@@ -10,9 +10,16 @@ const MAX_LOG: usize = 10_000;
 const MAX_LOG_BYTES: usize = 32 << 20;
 
 impl Node {
-    pub(super) async fn feed_log(&self, id: FeedId, from: u64, limit: usize) -> Result<Vec<LogMessage>, ApiError> {
+    pub(super) async fn feed_log(
+        &self,
+        id: FeedId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<LogMessage>, ApiError> {
         self.blocking(move |n| {
-            let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the log could not be read", e);
+            let failed = |e: &(dyn std::error::Error + 'static)| {
+                ApiError::failed("the log could not be read", e)
+            };
             let stored = n
                 .inner()
                 .feeds
@@ -26,11 +33,14 @@ impl Node {
                 .iter()
                 .map(|m| {
                     let message = m.message().map_err(|e| failed(&e))?;
-                    let opened = message.private_content().and_then(|text| private::open(text, &keys));
+                    let opened = message
+                        .private_content()
+                        .and_then(|text| private::open(text, &keys));
                     Ok(LogMessage {
                         key: message.id(),
                         sequence: m.sequence,
-                        value: serde_json::value::RawValue::from_string(m.wire.to_string()).map_err(|e| failed(&e))?,
+                        value: serde_json::value::RawValue::from_string(m.wire.to_string())
+                            .map_err(|e| failed(&e))?,
                         opened: opened.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
                     })
                 })
@@ -41,7 +51,9 @@ impl Node {
 
     pub(super) async fn feed_status(&self, id: FeedId) -> Result<FeedStatusReply, ApiError> {
         self.blocking(move |n| {
-            let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the log could not be read", e);
+            let failed = |e: &(dyn std::error::Error + 'static)| {
+                ApiError::failed("the log could not be read", e)
+            };
             let tip = n.inner().feeds.tip(&id).map_err(|e| failed(&e))?;
             let forks = n.inner().feeds.forks().map_err(|e| failed(&e))?;
             let planned = n.inner().policy.reason(&id);
@@ -55,7 +67,11 @@ impl Node {
                 sequence: tip.map_or(0, |t| t.sequence),
                 wanted: planned.is_some_and(|(want, _)| want.receive),
                 reason: reason.to_owned(),
-                forked_at: forks.iter().filter(|f| f.feed == id).map(|f| f.sequence).min(),
+                forked_at: forks
+                    .iter()
+                    .filter(|f| f.feed == id)
+                    .map(|f| f.sequence)
+                    .min(),
             })
         })
         .await

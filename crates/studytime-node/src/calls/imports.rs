@@ -2,7 +2,9 @@
 
 use super::catalogs::apply_edit;
 use super::{Report, query_error};
-use crate::api::{ApiError, ErrorKind, Import as ImportCall, ImportProblem, ImportReply, Progress, ProgressUnit};
+use crate::api::{
+    ApiError, ErrorKind, Import as ImportCall, ImportProblem, ImportReply, Progress, ProgressUnit,
+};
 use crate::clock::now_ms;
 use crate::node::Node;
 use crate::store::OwnKind;
@@ -124,21 +126,33 @@ fn publish_error(error: &PublishError) -> ApiError {
         PublishError::TooLong { .. } | PublishError::Changed { .. } => ErrorKind::Refused,
         _ => ErrorKind::Failed,
     };
-    ApiError { kind, ..ApiError::failed("the import did not finish", error) }
+    ApiError {
+        kind,
+        ..ApiError::failed("the import did not finish", error)
+    }
 }
 
 impl Node {
-    pub(super) async fn import(&self, call: ImportCall, report: Report<'_>) -> Result<ImportReply, ApiError> {
+    pub(super) async fn import(
+        &self,
+        call: ImportCall,
+        report: Report<'_>,
+    ) -> Result<ImportReply, ApiError> {
         if let Some(into) = call.into
             && self.own_kind(&into) != Some(OwnKind::Course)
         {
-            return Err(ApiError::refused(format!("{into} is not a course of yours, so nothing can be imported into it")));
+            return Err(ApiError::refused(format!(
+                "{into} is not a course of yours, so nothing can be imported into it"
+            )));
         }
         let cancelled = Arc::new(AtomicBool::new(false));
         let guard = CancelOnDrop(Arc::clone(&cancelled));
         let (tx, mut rx) = mpsc::channel(8);
         let node = self.clone();
-        let mut work = tokio::task::spawn_blocking(move || node.import_blocking(&call, &cancelled, &tx).map(|r| (r, call)));
+        let mut work = tokio::task::spawn_blocking(move || {
+            node.import_blocking(&call, &cancelled, &tx)
+                .map(|r| (r, call))
+        });
         let (done, call) = loop {
             tokio::select! {
                 Some(progress) = rx.recv() => report(progress),
@@ -150,7 +164,10 @@ impl Node {
         let (mut reply, course) = done;
         if let (Some(feed), Some(course)) = (reply.course, course) {
             if call.into.is_none() {
-                self.inner().state.name_own(&feed, &reply.name).map_err(|e| super::state_error(&e))?;
+                self.inner()
+                    .state
+                    .name_own(&feed, &reply.name)
+                    .map_err(|e| super::state_error(&e))?;
                 self.follow_own(feed).await?;
             }
             if let Some(catalog) = &call.catalog {
@@ -175,9 +192,16 @@ impl Node {
         progress: &mpsc::Sender<Progress>,
     ) -> Result<(ImportReply, Option<studytime_schema::content::Course>), ApiError> {
         let edit = &call.edit;
-        let level = match edit.level.as_deref().map(str::trim).filter(|l| !l.is_empty()) {
+        let level = match edit
+            .level
+            .as_deref()
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+        {
             Some(text) => Some(text.parse().map_err(|_| {
-                ApiError::usage(format!("{text:?} is no level: say beginner, intermediate or advanced"))
+                ApiError::usage(format!(
+                    "{text:?} is no level: say beginner, intermediate or advanced"
+                ))
             })?),
             None => None,
         };
@@ -201,9 +225,14 @@ impl Node {
                 unit: ProgressUnit::Items,
                 current: Some(r.path.to_owned()),
             });
-            if cancelled.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if cancelled.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
-        let mut import = Import::open_watched(&call.path, &options, &mut watch).map_err(|e| open_error(&e))?;
+        let mut import =
+            Import::open_watched(&call.path, &options, &mut watch).map_err(|e| open_error(&e))?;
         let draft = import.draft();
         let mut reply = ImportReply {
             course: call.into,
@@ -216,9 +245,16 @@ impl Node {
             problems: draft
                 .problems
                 .iter()
-                .map(|p| ImportProblem { path: p.path.clone(), problem: p.problem.clone() })
+                .map(|p| ImportProblem {
+                    path: p.path.clone(),
+                    problem: p.problem.clone(),
+                })
                 .collect(),
-            outline: if call.dry_run { draft.outline_lines() } else { Vec::new() },
+            outline: if call.dry_run {
+                draft.outline_lines()
+            } else {
+                Vec::new()
+            },
         };
         if call.dry_run {
             return Ok((reply, None));
@@ -239,9 +275,19 @@ impl Node {
             None => import.publish_new(feed, &mut sink),
             Some(_) => {
                 let reader = self.reader();
-                let record = reader.course(&feed).map_err(|e| query_error(&e))?.map(|d| d.record);
-                let outline = reader.outline(&feed).map_err(|e| query_error(&e))?.unwrap_or_default();
-                let current = Current { record: record.as_ref(), outline: &outline, prune: call.prune };
+                let record = reader
+                    .course(&feed)
+                    .map_err(|e| query_error(&e))?
+                    .map(|d| d.record);
+                let outline = reader
+                    .outline(&feed)
+                    .map_err(|e| query_error(&e))?
+                    .unwrap_or_default();
+                let current = Current {
+                    record: record.as_ref(),
+                    outline: &outline,
+                    prune: call.prune,
+                };
                 import.publish_into(feed, &current, &mut sink)
             }
         };
@@ -274,11 +320,23 @@ impl Node {
     /// segments only to seeders.
     fn keep_and_push(&self, course: &FeedId, stored: &[BlobId]) -> Result<(), ApiError> {
         let inner = self.inner();
-        let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the course's blobs could not be noted", e);
-        inner.blobs.pin(&Pinner::Course(*course), stored).map_err(|e| failed(&e))?;
-        let needed = self.reader().needed_blobs(course).map_err(|e| query_error(&e))?;
+        let failed = |e: &(dyn std::error::Error + 'static)| {
+            ApiError::failed("the course's blobs could not be noted", e)
+        };
+        inner
+            .blobs
+            .pin(&Pinner::Course(*course), stored)
+            .map_err(|e| failed(&e))?;
+        let needed = self
+            .reader()
+            .needed_blobs(course)
+            .map_err(|e| query_error(&e))?;
         let whole: Vec<BlobId> = needed.iter().map(|b| b.blob).collect();
-        let segments: Vec<BlobId> = stored.iter().filter(|b| !whole.contains(b)).copied().collect();
+        let segments: Vec<BlobId> = stored
+            .iter()
+            .filter(|b| !whole.contains(b))
+            .copied()
+            .collect();
         for (blobs, scope) in [(whole, PushScope::Everyone), (segments, PushScope::Seeders)] {
             inner.blobs.push(&blobs, scope).map_err(|e| failed(&e))?;
             let sizes: Vec<(BlobId, u64)> = blobs
@@ -287,7 +345,15 @@ impl Node {
                 .collect();
             inner.hub.act(|s, now| {
                 for (id, size) in sizes {
-                    s.wants.push(PushSpec { id, size, scope, seen: Vec::new() }, now);
+                    s.wants.push(
+                        PushSpec {
+                            id,
+                            size,
+                            scope,
+                            seen: Vec::new(),
+                        },
+                        now,
+                    );
                 }
             });
         }

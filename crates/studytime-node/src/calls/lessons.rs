@@ -8,7 +8,9 @@ use crate::node::Node;
 use crate::store::SavedPosition;
 use std::collections::HashMap;
 use studytime_index::{LessonDetail, NoteView};
-use studytime_schema::content::{Caption, Content, Progress, ProgressEntry, Question, Target, parse_captions, parse_questions};
+use studytime_schema::content::{
+    Caption, Content, Progress, ProgressEntry, Question, Target, parse_captions, parse_questions,
+};
 use studytime_schema::view::{AttachmentView, TestView, VideoView};
 use studytime_schema::{BlobId, FeedId, MessageId};
 
@@ -27,13 +29,20 @@ impl Node {
                 "the course {:?} has no lesson {number}",
                 course.record.name
             ))),
-            Some(course) => Err(ApiError::not_found(format!("the lessons of {:?} are not here yet", course.record.name))
-                .hint("connect to a peer that has the course")),
+            Some(course) => Err(ApiError::not_found(format!(
+                "the lessons of {:?} are not here yet",
+                course.record.name
+            ))
+            .hint("connect to a peer that has the course")),
             None => Err(ApiError::not_found(format!("no course {id} is known here"))),
         }
     }
 
-    pub(super) async fn lesson_show(&self, id: FeedId, number: u64) -> Result<LessonReply, ApiError> {
+    pub(super) async fn lesson_show(
+        &self,
+        id: FeedId,
+        number: u64,
+    ) -> Result<LessonReply, ApiError> {
         self.opened(id);
         self.blocking(move |n| n.lesson_reply(id, number)).await
     }
@@ -49,10 +58,23 @@ impl Node {
             .map(|p| (p.item, p))
             .collect();
         let lesson = &detail.lesson;
-        let videos = lesson.videos.iter().map(|v| self.video(v, &detail, &saved)).collect();
-        let attachments = lesson.attachments.iter().map(|a| self.attachment(a)).collect();
+        let videos = lesson
+            .videos
+            .iter()
+            .map(|v| self.video(v, &detail, &saved))
+            .collect();
+        let attachments = lesson
+            .attachments
+            .iter()
+            .map(|a| self.attachment(a))
+            .collect();
         let tests = lesson.tests.iter().map(|t| self.test(t, &detail)).collect();
-        let blobs_here = lesson.mentions.iter().filter(|b| self.inner().holdings.has(b)).copied().collect();
+        let blobs_here = lesson
+            .mentions
+            .iter()
+            .filter(|b| self.inner().holdings.has(b))
+            .copied()
+            .collect();
         let notes = detail.notes.iter().map(note_info).collect();
         Ok(LessonReply {
             feed_id: id,
@@ -71,7 +93,12 @@ impl Node {
         })
     }
 
-    fn video(&self, video: &VideoView, detail: &LessonDetail, saved: &HashMap<MessageId, SavedPosition>) -> VideoInfo {
+    fn video(
+        &self,
+        video: &VideoView,
+        detail: &LessonDetail,
+        saved: &HashMap<MessageId, SavedPosition>,
+    ) -> VideoInfo {
         let step = detail.steps.iter().find(|s| s.id == video.item);
         let local = saved.get(&video.item);
         let sources: Vec<(String, Option<String>)> = video
@@ -79,7 +106,10 @@ impl Node {
             .iter()
             .filter_map(|s| {
                 let link = s.link?;
-                Some((path::media_path(&link, s.manifest, s.content_type.as_deref(), None), s.content_type.clone()))
+                Some((
+                    path::media_path(&link, s.manifest, s.content_type.as_deref(), None),
+                    s.content_type.clone(),
+                ))
             })
             .collect();
         let first = video.sources.iter().find(|s| s.link.is_some());
@@ -100,10 +130,16 @@ impl Node {
             sources,
             captions: captions
                 .into_iter()
-                .map(|caption: Caption| CaptionInfo { path: path::captions_path(&caption.link), caption })
+                .map(|caption: Caption| CaptionInfo {
+                    path: path::captions_path(&caption.link),
+                    caption,
+                })
                 .collect(),
             poster: video.poster.as_ref().map(path::blob_path),
-            position_seconds: local.map(|p| p.seconds).or(step.map(|s| s.position_seconds)).unwrap_or(0),
+            position_seconds: local
+                .map(|p| p.seconds)
+                .or(step.map(|s| s.position_seconds))
+                .unwrap_or(0),
             done: step.is_some_and(|s| s.done),
             bytes_here,
         }
@@ -116,8 +152,17 @@ impl Node {
             name: attachment.name.clone(),
             content_type: media.content_type.clone(),
             size: media.size,
-            path: path::media_path(&media.link, media.manifest, media.content_type.as_deref(), Some(&attachment.name)),
-            bytes_here: self.inner().holdings.presence(&media.link, media.manifest).bytes,
+            path: path::media_path(
+                &media.link,
+                media.manifest,
+                media.content_type.as_deref(),
+                Some(&attachment.name),
+            ),
+            bytes_here: self
+                .inner()
+                .holdings
+                .presence(&media.link, media.manifest)
+                .bytes,
         }
     }
 
@@ -127,7 +172,11 @@ impl Node {
             name: test.name.clone(),
             pass_percent: test.pass_percent,
             questions: self.questions(test),
-            best_percent: detail.steps.iter().find(|s| s.id == test.item).and_then(|s| s.best_percent),
+            best_percent: detail
+                .steps
+                .iter()
+                .find(|s| s.id == test.item)
+                .and_then(|s| s.best_percent),
         }
     }
 
@@ -139,8 +188,18 @@ impl Node {
         }
     }
 
-    fn list_blob<T, P, E>(&self, blob: &BlobId, parse: impl Fn(&str) -> Result<(Vec<T>, P), E>) -> Vec<T> {
-        let bytes = self.inner().blobs.read(blob).ok().flatten().filter(|b| b.len() <= MAX_LIST_BLOB);
+    fn list_blob<T, P, E>(
+        &self,
+        blob: &BlobId,
+        parse: impl Fn(&str) -> Result<(Vec<T>, P), E>,
+    ) -> Vec<T> {
+        let bytes = self
+            .inner()
+            .blobs
+            .read(blob)
+            .ok()
+            .flatten()
+            .filter(|b| b.len() <= MAX_LIST_BLOB);
         bytes
             .and_then(|b| String::from_utf8(b).ok())
             .and_then(|text| parse(&text).ok())
@@ -148,14 +207,22 @@ impl Node {
             .unwrap_or_default()
     }
 
-    pub(super) async fn lesson_done(&self, id: FeedId, number: u64, done: bool) -> Result<Done, ApiError> {
+    pub(super) async fn lesson_done(
+        &self,
+        id: FeedId,
+        number: u64,
+        done: bool,
+    ) -> Result<Done, ApiError> {
         let detail = self.blocking(move |n| n.lesson_detail(&id, number)).await?;
         let entry = ProgressEntry {
             done: Some(done),
             percent: done.then_some(100),
             ..ProgressEntry::new(id, Target::Lesson(detail.lesson.id))
         };
-        self.publish_private(vec![Content::Progress(Progress { entries: vec![entry] })]).await?;
+        self.publish_private(vec![Content::Progress(Progress {
+            entries: vec![entry],
+        })])
+        .await?;
         Ok(Done {})
     }
 }

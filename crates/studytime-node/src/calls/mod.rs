@@ -39,19 +39,30 @@ impl Node {
             Q::CatalogAdd(c) => Reply::CatalogAdd(self.catalog_add(c.id).await?),
             Q::CatalogRemove(c) => Reply::CatalogRemove(self.catalog_remove(c.id).await?),
             Q::CatalogMove(c) => Reply::CatalogMove(self.catalog_move(c.id, c.position).await?),
-            Q::CatalogPublish(c) => Reply::CatalogPublish(self.catalog_publish(&c.catalog, c.course, &c.edit).await?),
-            Q::CatalogPublishFile(c) => Reply::CatalogPublishFile(self.catalog_publish_file(&c.catalog, c.path).await?),
+            Q::CatalogPublish(c) => {
+                Reply::CatalogPublish(self.catalog_publish(&c.catalog, c.course, &c.edit).await?)
+            }
+            Q::CatalogPublishFile(c) => {
+                Reply::CatalogPublishFile(self.catalog_publish_file(&c.catalog, c.path).await?)
+            }
             Q::CourseList(c) => Reply::CourseList(self.course_list(c.query).await?),
             Q::Subjects(_) => Reply::Subjects(self.blocking(|n| Ok(n.reader().subjects())).await?),
-            Q::Suggest(c) => Reply::Suggest(self.blocking(move |n| Ok(n.reader().suggest(&c.prefix, c.limit.min(50)))).await?),
+            Q::Suggest(c) => Reply::Suggest(
+                self.blocking(move |n| Ok(n.reader().suggest(&c.prefix, c.limit.min(50))))
+                    .await?,
+            ),
             Q::CourseShow(c) => Reply::CourseShow(self.course_show(c.id).await?),
             Q::CourseStart(c) => Reply::CourseStart(self.course_start(c.id, c.wait, report).await?),
             Q::CourseLeave(c) => Reply::CourseLeave(self.course_leave(c.id).await?),
             Q::CourseUpdate(c) => Reply::CourseUpdate(self.course_update(c.id, &c.edit).await?),
-            Q::CourseDeprecate(c) => Reply::CourseDeprecate(self.course_deprecate(c.id, c.successor, c.reason).await?),
+            Q::CourseDeprecate(c) => {
+                Reply::CourseDeprecate(self.course_deprecate(c.id, c.successor, c.reason).await?)
+            }
             Q::CoursePin(c) => Reply::CoursePin(self.course_pin(c.id, c.pinned).await?),
             Q::CoursePause(c) => Reply::CoursePause(self.course_pause(c.id, c.paused).await?),
-            Q::CourseExport(c) => Reply::CourseExport(self.course_export(c.id, c.dir, report).await?),
+            Q::CourseExport(c) => {
+                Reply::CourseExport(self.course_export(c.id, c.dir, report).await?)
+            }
             Q::LessonShow(c) => Reply::LessonShow(self.lesson_show(c.id, c.number).await?),
             Q::LessonDone(c) => Reply::LessonDone(self.lesson_done(c.id, c.number, c.done).await?),
             Q::SavePosition(c) => Reply::SavePosition(self.save_position(c).await?),
@@ -61,7 +72,9 @@ impl Node {
             Q::Bookmark(c) => Reply::Bookmark(self.bookmark(c.id, c.number, c.set).await?),
             Q::Learner(_) => Reply::Learner(self.learner_view().await?),
             Q::PeerList(_) => Reply::PeerList(self.peer_list().await?),
-            Q::PeerConnect(c) => Reply::PeerConnect(self.peer_connect(&c.address, c.timeout_seconds).await?),
+            Q::PeerConnect(c) => {
+                Reply::PeerConnect(self.peer_connect(&c.address, c.timeout_seconds).await?)
+            }
             Q::PeerInvite(c) => Reply::PeerInvite(self.peer_invite(&c.code).await?),
             Q::PeerNewInvite(c) => Reply::PeerNewInvite(self.peer_new_invite(c.uses).await?),
             Q::Follow(c) => Reply::Follow(self.follow(c.id, c.relation).await?),

@@ -30,10 +30,20 @@ impl Node {
             });
         });
         let here: Vec<Option<FeedId>> = peers.iter().map(|p| p.id).collect();
-        peers.extend(self.inner().attempts.list().into_iter().filter(|p| !here.contains(&p.id)));
+        peers.extend(
+            self.inner()
+                .attempts
+                .list()
+                .into_iter()
+                .filter(|p| !here.contains(&p.id)),
+        );
         self.blocking(move |n| {
             let reader = n.reader();
-            let known = n.inner().state.peers().map_err(|e| super::state_error(&e))?;
+            let known = n
+                .inner()
+                .state
+                .peers()
+                .map_err(|e| super::state_error(&e))?;
             for peer in known {
                 if !peers.iter().any(|p| p.id == Some(peer.key)) {
                     peers.push(PeerInfo {
@@ -41,7 +51,11 @@ impl Node {
                         name: None,
                         address: peer.address,
                         state: "waiting".into(),
-                        reason: Some(if peer.last_ok == 0 { "never reached so far".into() } else { "not tried in this run".into() }),
+                        reason: Some(if peer.last_ok == 0 {
+                            "never reached so far".into()
+                        } else {
+                            "not tried in this run".into()
+                        }),
                         outgoing: true,
                         studytime: false,
                         since: peer.last_try,
@@ -50,14 +64,21 @@ impl Node {
                 }
             }
             for peer in &mut peers {
-                peer.name = peer.id.and_then(|id| reader.about(&id).ok().flatten()).and_then(|a| a.name);
+                peer.name = peer
+                    .id
+                    .and_then(|id| reader.about(&id).ok().flatten())
+                    .and_then(|a| a.name);
             }
             Ok(peers)
         })
         .await
     }
 
-    pub(super) async fn peer_connect(&self, address: &str, timeout_seconds: u64) -> Result<PeerInfo, ApiError> {
+    pub(super) async fn peer_connect(
+        &self,
+        address: &str,
+        timeout_seconds: u64,
+    ) -> Result<PeerInfo, ApiError> {
         let limit = Duration::from_secs(timeout_seconds.max(1)).min(MAX_WAIT);
         let id = self.connect(address, true, limit).await?;
         self.peer_info(id).await
@@ -72,30 +93,57 @@ impl Node {
     }
 
     pub(super) async fn peer_invite(&self, code: &str) -> Result<PeerInfo, ApiError> {
-        let address: Address = code.parse().map_err(|e: crate::net::ParseAddressError| ApiError::refused(e.to_string()))?;
+        let address: Address = code
+            .parse()
+            .map_err(|e: crate::net::ParseAddressError| ApiError::refused(e.to_string()))?;
         super::invites::redeem(self, &address).await?;
-        let plain = Address { seed: None, ..address };
-        let id = self.connect(&plain.to_string(), true, Duration::from_secs(30)).await?;
+        let plain = Address {
+            seed: None,
+            ..address
+        };
+        let id = self
+            .connect(&plain.to_string(), true, Duration::from_secs(30))
+            .await?;
         self.peer_info(id).await
     }
 
     pub(super) async fn peer_new_invite(&self, uses: u32) -> Result<InviteCode, ApiError> {
         if uses == 0 || uses > MAX_USES {
-            return Err(ApiError::usage(format!("an invite can be used 1 to {MAX_USES} times")));
+            return Err(ApiError::usage(format!(
+                "an invite can be used 1 to {MAX_USES} times"
+            )));
         }
-        let address = self
-            .own_address()
-            .ok_or_else(|| ApiError::refused("this node does not listen, so nobody could use an invite").hint("run `studytime serve --listen 0.0.0.0:8008`"))?;
-        let address: Address = address.parse().map_err(|e: crate::net::ParseAddressError| ApiError::refused(e.to_string()))?;
+        let address = self.own_address().ok_or_else(|| {
+            ApiError::refused("this node does not listen, so nobody could use an invite")
+                .hint("run `studytime serve --listen 0.0.0.0:8008`")
+        })?;
+        let address: Address = address
+            .parse()
+            .map_err(|e: crate::net::ParseAddressError| ApiError::refused(e.to_string()))?;
         let mut seed = [0u8; 32];
-        getrandom::fill(&mut seed).map_err(|e| ApiError::new(crate::api::ErrorKind::Failed, e.to_string()))?;
+        getrandom::fill(&mut seed)
+            .map_err(|e| ApiError::new(crate::api::ErrorKind::Failed, e.to_string()))?;
         let key = Keypair::from_seed(&seed).id();
-        self.blocking(move |n| n.inner().state.add_invite(&seed, &key, uses, now_ms()).map_err(|e| super::state_error(&e))).await?;
-        let code = Address { seed: Some(seed), ..address }.to_string();
+        self.blocking(move |n| {
+            n.inner()
+                .state
+                .add_invite(&seed, &key, uses, now_ms())
+                .map_err(|e| super::state_error(&e))
+        })
+        .await?;
+        let code = Address {
+            seed: Some(seed),
+            ..address
+        }
+        .to_string();
         Ok(InviteCode { code, uses })
     }
 
-    pub(super) async fn follow(&self, id: FeedId, relation: Relation) -> Result<Published, ApiError> {
+    pub(super) async fn follow(
+        &self,
+        id: FeedId,
+        relation: Relation,
+    ) -> Result<Published, ApiError> {
         if id == self.id() {
             return Err(ApiError::usage("this is your own feed"));
         }
@@ -105,7 +153,16 @@ impl Node {
             Relation::Block => (Some(false), Some(true)),
             Relation::Unblock => (None, Some(false)),
         };
-        let published = self.publish(self.id(), vec![Content::Contact(Contact { contact: id, following, blocking })]).await?;
+        let published = self
+            .publish(
+                self.id(),
+                vec![Content::Contact(Contact {
+                    contact: id,
+                    following,
+                    blocking,
+                })],
+            )
+            .await?;
         self.settle().await;
         Ok(published)
     }

@@ -2,7 +2,8 @@
 
 use super::{Report, query_error, state_error};
 use crate::api::{
-    ApiError, BlobCount, DoctorReply, Done, Finding, Progress, ProgressUnit, SettingsChange, SettingsReply, StatusReply,
+    ApiError, BlobCount, DoctorReply, Done, Finding, Progress, ProgressUnit, SettingsChange,
+    SettingsReply, StatusReply,
 };
 use crate::net::Address;
 use crate::node::Node;
@@ -22,13 +23,23 @@ impl Node {
     }
 
     fn share_choice(&self) -> Option<bool> {
-        self.inner().state.setting(SHARE_STUDY).ok().flatten().map(|v| v == "true")
+        self.inner()
+            .state
+            .setting(SHARE_STUDY)
+            .ok()
+            .flatten()
+            .map(|v| v == "true")
     }
 
     /// Bytes of blobs to keep at most.
     pub(crate) fn quota(&self) -> Quota {
         let inner = self.inner();
-        let chosen = inner.state.setting(BLOB_QUOTA).ok().flatten().and_then(|v| v.parse().ok());
+        let chosen = inner
+            .state
+            .setting(BLOB_QUOTA)
+            .ok()
+            .flatten()
+            .and_then(|v| v.parse().ok());
         let mut quota = Quota::default();
         if let Some(total) = chosen.or(inner.config.blob_quota) {
             quota.total = total;
@@ -40,7 +51,9 @@ impl Node {
         let peers = self.peer_list().await?;
         self.blocking(move |node| {
             let inner = node.inner();
-            let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the status could not be read", e);
+            let failed = |e: &(dyn std::error::Error + 'static)| {
+                ApiError::failed("the status could not be read", e)
+            };
             let counts = inner.feeds.counts().map_err(|e| failed(&e))?;
             let usage = inner.blobs.usage().map_err(|e| failed(&e))?;
             let last = inner.feeds.last_position().map_err(|e| failed(&e))?;
@@ -51,7 +64,10 @@ impl Node {
                 address: node.own_address(),
                 messages: counts.messages,
                 feeds: counts.feeds,
-                blobs: BlobCount { count: usage.count, bytes: usage.bytes },
+                blobs: BlobCount {
+                    count: usage.count,
+                    bytes: usage.bytes,
+                },
                 peers,
                 index_behind: last.0.saturating_sub(inner.indexer.position().0),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,7 +84,12 @@ impl Node {
             None if bound.ip().is_unspecified() => local_ip().unwrap_or_else(|| "127.0.0.1".into()),
             None => bound.ip().to_string(),
         };
-        let address = Address { host, port: bound.port(), key: self.id(), seed: None };
+        let address = Address {
+            host,
+            port: bound.port(),
+            key: self.id(),
+            seed: None,
+        };
         Some(address.to_string())
     }
 
@@ -83,12 +104,22 @@ impl Node {
         .await
     }
 
-    pub(super) async fn change_settings(&self, change: SettingsChange) -> Result<SettingsReply, ApiError> {
+    pub(super) async fn change_settings(
+        &self,
+        change: SettingsChange,
+    ) -> Result<SettingsReply, ApiError> {
         if change.hops.is_some_and(|h| h > MAX_HOPS) {
-            return Err(ApiError::refused(format!("at most {MAX_HOPS} hops can be replicated")));
+            return Err(ApiError::refused(format!(
+                "at most {MAX_HOPS} hops can be replicated"
+            )));
         }
         self.blocking(move |node| {
-            let set = |key, value: String| node.inner().state.set_setting(key, &value).map_err(|e| state_error(&e));
+            let set = |key, value: String| {
+                node.inner()
+                    .state
+                    .set_setting(key, &value)
+                    .map_err(|e| state_error(&e))
+            };
             if let Some(share) = change.share_study {
                 set(SHARE_STUDY, share.to_string())?;
             }

@@ -20,8 +20,11 @@ pub struct Client {
 }
 
 fn gone(source: &io::Error) -> ApiError {
-    ApiError::new(ErrorKind::Failed, format!("the running node cannot be reached: {source}"))
-        .hint("it may be starting or closing; try again")
+    ApiError::new(
+        ErrorKind::Failed,
+        format!("the running node cannot be reached: {source}"),
+    )
+    .hint("it may be starting or closing; try again")
 }
 
 impl Client {
@@ -42,7 +45,10 @@ impl Client {
     async fn open(&self) -> Result<Wire, Open> {
         let mut token = None;
         let wire = self.dial(&mut token).await.map_err(|_| Open::Nobody)?;
-        let hello = Hello { api: API_VERSION, token };
+        let hello = Hello {
+            api: API_VERSION,
+            token,
+        };
         match tokio::time::timeout(HELLO, greet(wire, &hello)).await {
             Ok(greeted) => greeted,
             Err(_) => Err(Open::Refused(ApiError::new(
@@ -55,11 +61,16 @@ impl Client {
     async fn dial(&self, token: &mut Option<String>) -> io::Result<Wire> {
         #[cfg(unix)]
         if uses_socket(&self.dir) {
-            return Ok(Wire::new(tokio::net::UnixStream::connect(socket_path(&self.dir)).await?));
+            return Ok(Wire::new(
+                tokio::net::UnixStream::connect(socket_path(&self.dir)).await?,
+            ));
         }
-        let file: TokenFile = serde_json::from_str(&std::fs::read_to_string(token_path(&self.dir))?)?;
+        let file: TokenFile =
+            serde_json::from_str(&std::fs::read_to_string(token_path(&self.dir))?)?;
         *token = Some(file.token);
-        Ok(Wire::new(tokio::net::TcpStream::connect(("127.0.0.1", file.port)).await?))
+        Ok(Wire::new(
+            tokio::net::TcpStream::connect(("127.0.0.1", file.port)).await?,
+        ))
     }
 
     async fn open_for(&self) -> Result<Wire, ApiError> {
@@ -85,9 +96,16 @@ impl Client {
                     Ok(Item::Progress(progress)) => on_progress(progress),
                     Ok(Item::Reply(reply)) => return Ok(*reply),
                     Ok(Item::Error(error)) => return Err(error),
-                    Err(error) => return Err(ApiError::failed("the node's answer cannot be read", &error)),
+                    Err(error) => {
+                        return Err(ApiError::failed("the node's answer cannot be read", &error));
+                    }
                 },
-                None => return Err(ApiError::new(ErrorKind::Failed, "the running node closed before it answered")),
+                None => {
+                    return Err(ApiError::new(
+                        ErrorKind::Failed,
+                        "the running node closed before it answered",
+                    ));
+                }
             }
         }
     }
@@ -101,7 +119,9 @@ impl Client {
         let (tx, rx) = mpsc::channel(64);
         tokio::spawn(async move {
             while let Ok(Some(bytes)) = next(&mut wire, id).await {
-                let Ok(event) = serde_json::from_slice::<NodeEvent>(&bytes) else { continue };
+                let Ok(event) = serde_json::from_slice::<NodeEvent>(&bytes) else {
+                    continue;
+                };
                 if tx.send(event).await.is_err() {
                     return;
                 }

@@ -161,10 +161,15 @@ impl Connection {
     fn call(&mut self, id: StreamId, call: &Call, tx: &mpsc::Sender<Out>) {
         match (call.method(), call.kind()) {
             ("studytime.hello", CallKind::Async) => self.hello(id, call),
-            ("studytime.request", CallKind::Source) if self.greeted => match call.first_arg::<Request>() {
-                Ok(Some(request)) => self.request(id, request, tx),
-                _ => self.wire.mux.fail(id, "this request is not known here; are both the same version?"),
-            },
+            ("studytime.request", CallKind::Source) if self.greeted => {
+                match call.first_arg::<Request>() {
+                    Ok(Some(request)) => self.request(id, request, tx),
+                    _ => self.wire.mux.fail(
+                        id,
+                        "this request is not known here; are both the same version?",
+                    ),
+                }
+            }
             ("studytime.events", CallKind::Source) if self.greeted => {
                 let (mut events, tx) = (self.node.events(), tx.clone());
                 let task = tokio::spawn(async move {
@@ -194,7 +199,8 @@ impl Connection {
             return self.wire.mux.fail(id, &text);
         }
         self.greeted = true;
-        let answer = serde_json::json!({ "api": API_VERSION, "version": env!("CARGO_PKG_VERSION") });
+        let answer =
+            serde_json::json!({ "api": API_VERSION, "version": env!("CARGO_PKG_VERSION") });
         let _ = self.wire.mux.reply(id, Body::raw_json(answer.to_string()));
     }
 
@@ -228,7 +234,10 @@ impl Connection {
         };
         let sent = body.ok().map(|body| self.wire.mux.send(id, body));
         if !matches!(sent, Some(Ok(()))) {
-            let error = ApiError::new(ErrorKind::Failed, "the answer is too long for the control connection");
+            let error = ApiError::new(
+                ErrorKind::Failed,
+                "the answer is too long for the control connection",
+            );
             if let Ok(body) = Body::json(&Item::Error(error)) {
                 let _ = self.wire.mux.send(id, body);
             }

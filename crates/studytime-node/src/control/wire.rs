@@ -23,7 +23,10 @@ impl Wire {
     pub(super) fn new(stream: impl Stream + 'static) -> Self {
         // The other end is the same user's: replies may be long, a whole list
         // of courses among them.
-        let limits = Limits::default().with_json_body(64 << 20).with_stream_queue(64 << 20).with_total_queue(256 << 20);
+        let limits = Limits::default()
+            .with_json_body(64 << 20)
+            .with_stream_queue(64 << 20)
+            .with_total_queue(256 << 20);
         Self {
             stream: Box::new(stream),
             mux: Mux::new(limits),
@@ -39,7 +42,9 @@ impl Wire {
             if let Some(event) = self.mux.poll_event() {
                 return Ok(Some(event));
             }
-            while self.outgoing.len() < CHUNK && self.mux.poll_transmit(&mut self.outgoing, CHUNK) > 0 {}
+            while self.outgoing.len() < CHUNK
+                && self.mux.poll_transmit(&mut self.outgoing, CHUNK) > 0
+            {}
             let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
             tokio::select! {
                 read = reader.read_buf(&mut self.incoming) => {

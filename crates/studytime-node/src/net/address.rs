@@ -54,7 +54,10 @@ impl Address {
             return Err("its host or port is empty");
         }
         let (key, seed) = match shs.split_once(':') {
-            Some((key, seed)) => (key, Some(decode32(seed).ok_or("its invite seed is damaged")?)),
+            Some((key, seed)) => (
+                key,
+                Some(decode32(seed).ok_or("its invite seed is damaged")?),
+            ),
             None => (shs, None),
         };
         let key = key.trim_start_matches('@');
@@ -128,7 +131,13 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = if self.seed.is_some() { ":(seed)" } else { "" };
-        write!(f, "net:{}:{}~shs:{}{seed}", self.host, self.port, self.key.short())
+        write!(
+            f,
+            "net:{}:{}~shs:{}{seed}",
+            self.host,
+            self.port,
+            self.key.short()
+        )
     }
 }
 
@@ -141,10 +150,18 @@ mod tests {
     #[test]
     fn reads_what_peers_write() {
         for (text, host, port) in [
-            (format!("net:192.168.1.10:8008~shs:{KEY}"), "192.168.1.10", 8008),
+            (
+                format!("net:192.168.1.10:8008~shs:{KEY}"),
+                "192.168.1.10",
+                8008,
+            ),
             (format!("net:fe80::1%eth0:8008~shs:{KEY}"), "fe80::1", 8008),
             (format!("net:[::1]:9~shs:@{KEY}.ed25519"), "::1", 9),
-            (format!("ws:a:1~shs:{KEY};net:pub.example:8008~shs:{KEY}"), "pub.example", 8008),
+            (
+                format!("ws:a:1~shs:{KEY};net:pub.example:8008~shs:{KEY}"),
+                "pub.example",
+                8008,
+            ),
             (format!("  \"net:h:1~shs:{KEY}\"\n"), "h", 1),
         ] {
             let a: Address = text.parse().unwrap();

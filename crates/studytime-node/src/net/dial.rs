@@ -49,7 +49,9 @@ pub(crate) enum DialError {
 fn connect_text(host: &str, port: u16, source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::ConnectionRefused => {
-            format!("nobody listens at {host}:{port} (connection refused): is the other node running?")
+            format!(
+                "nobody listens at {host}:{port} (connection refused): is the other node running?"
+            )
         }
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
             format!("no route to {host}: is there a network?")
@@ -76,12 +78,27 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Attempt>> {
-        self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, address: &str, key: FeedId, state: &'static str, reason: Option<String>, due: u64) {
+    fn set(
+        &self,
+        address: &str,
+        key: FeedId,
+        state: &'static str,
+        reason: Option<String>,
+        due: u64,
+    ) {
         let since = now_ms();
-        let attempt = Attempt { key, state, reason, since, due };
+        let attempt = Attempt {
+            key,
+            state,
+            reason,
+            since,
+            due,
+        };
         self.lock().insert(address.to_owned(), attempt);
     }
 
@@ -112,27 +129,47 @@ impl Node {
         if *peer == self.id() || inner.policy.is_blocked(peer) {
             return false;
         }
-        inner.builder.accept_strangers || self.is_known(peer) || inner.state.invite_open(peer).unwrap_or(false)
+        inner.builder.accept_strangers
+            || self.is_known(peer)
+            || inner.state.invite_open(peer).unwrap_or(false)
     }
 
     /// Whether a feed is more than a stranger: followed within reach, or dialled
     /// because the user typed its address.
     pub(crate) fn is_known(&self, peer: &FeedId) -> bool {
         use studytime_replicate::ebt::Audience;
-        let friend = |(want, _): (studytime_replicate::Want, _)| want.receive && want.audience == Audience::Known;
+        let friend = |(want, _): (studytime_replicate::Want, _)| {
+            want.receive && want.audience == Audience::Known
+        };
         self.inner().policy.reason(peer).is_some_and(friend)
-            || self.inner().state.peers().is_ok_and(|all| all.iter().any(|p| p.keep && p.key == *peer))
+            || self
+                .inner()
+                .state
+                .peers()
+                .is_ok_and(|all| all.iter().any(|p| p.keep && p.key == *peer))
     }
 
     pub(crate) fn peer_event(&self, id: FeedId, state: &str, reason: Option<String>) {
-        self.emit(Event::Peer { id, state: state.to_owned(), reason });
+        self.emit(Event::Peer {
+            id,
+            state: state.to_owned(),
+            reason,
+        });
     }
 
     /// Dials an address and keeps the connection; answers when it is up.
-    pub(crate) async fn connect(&self, text: &str, keep: bool, limit: Duration) -> Result<FeedId, ApiError> {
-        let address: Address = text.parse().map_err(|e: ParseAddressError| ApiError::refused(e.to_string()))?;
+    pub(crate) async fn connect(
+        &self,
+        text: &str,
+        keep: bool,
+        limit: Duration,
+    ) -> Result<FeedId, ApiError> {
+        let address: Address = text
+            .parse()
+            .map_err(|e: ParseAddressError| ApiError::refused(e.to_string()))?;
         if address.seed.is_some() {
-            return Err(ApiError::refused("this is an invite, not an address").hint("use `studytime peer invite CODE`"));
+            return Err(ApiError::refused("this is an invite, not an address")
+                .hint("use `studytime peer invite CODE`"));
         }
         let shown = address.to_string();
         let key = address.key;
@@ -147,7 +184,9 @@ impl Node {
         }
         let (up_tx, up_rx) = oneshot::channel();
         let node = self.clone();
-        self.inner().tasks.spawn(async move { node.dial(&address, Some(up_tx)).await });
+        self.inner()
+            .tasks
+            .spawn(async move { node.dial(&address, Some(up_tx)).await });
         let failed = |reason: String| {
             ApiError::new(crate::api::ErrorKind::Failed, format!("could not connect to {shown}: {reason}"))
                 .hint("check the address and that the other node runs with the same network key; `studytime peer list` keeps the reason")
@@ -218,7 +257,14 @@ async fn reach(node: &Node, address: &Address) -> Result<(TcpStream, Secure), Di
     let keys = node.keys().main().clone();
     let mut stream = tcp(address).await?;
     let builder = &node.inner().builder;
-    let secure = shs::dial(&mut stream, &keys, &builder.network, address.key, builder.handshake_timeout).await?;
+    let secure = shs::dial(
+        &mut stream,
+        &keys,
+        &builder.network,
+        address.key,
+        builder.handshake_timeout,
+    )
+    .await?;
     Ok((stream, secure))
 }
 
@@ -238,10 +284,16 @@ pub(super) async fn tcp(address: &Address) -> Result<TcpStream, DialError> {
 /// Milliseconds until the next attempt, from the failures so far, with jitter.
 fn pause(node: &Node, address: &str) -> u64 {
     let peers = node.inner().state.peers().unwrap_or_default();
-    let failures = peers.iter().find(|p| p.address == address).map_or(1, |p| u64::from(p.failures));
+    let failures = peers
+        .iter()
+        .find(|p| p.address == address)
+        .map_or(1, |p| u64::from(p.failures));
     let mut random = [0u8; 1];
     let _ = getrandom::fill(&mut random);
-    jitter(FIRST_PAUSE_MS + failures.min(MAX_FAILURES).saturating_sub(1).pow(3) * CUBE_MS, random[0])
+    jitter(
+        FIRST_PAUSE_MS + failures.min(MAX_FAILURES).saturating_sub(1).pow(3) * CUBE_MS,
+        random[0],
+    )
 }
 
 /// Between half and one and a half of `ms`.
@@ -253,8 +305,16 @@ fn jitter(ms: u64, random: u8) -> u64 {
 pub(super) async fn dial_due(node: &Node) {
     let peers = node
         .blocking(|n| {
-            let known = n.inner().state.peers().map_err(|e| ApiError::failed("state.db", &e))?;
-            let mut addresses: Vec<String> = known.into_iter().filter(|p| p.keep).map(|p| p.address).collect();
+            let known = n
+                .inner()
+                .state
+                .peers()
+                .map_err(|e| ApiError::failed("state.db", &e))?;
+            let mut addresses: Vec<String> = known
+                .into_iter()
+                .filter(|p| p.keep)
+                .map(|p| p.address)
+                .collect();
             addresses.extend(n.inner().config.peers.iter().cloned());
             Ok(addresses)
         })
@@ -262,16 +322,27 @@ pub(super) async fn dial_due(node: &Node) {
         .unwrap_or_default();
     let now = now_ms();
     for text in peers {
-        let Ok(address) = text.parse::<Address>() else { continue };
+        let Ok(address) = text.parse::<Address>() else {
+            continue;
+        };
         let shown = address.to_string();
-        let busy = node.inner().attempts.lock().get(&shown).is_some_and(|a| a.due > now);
+        let busy = node
+            .inner()
+            .attempts
+            .lock()
+            .get(&shown)
+            .is_some_and(|a| a.due > now);
         if busy || node.inner().hub.is_connected(&address.key) || address.key == node.id() {
             continue;
         }
         let dialler = node.clone();
         // Marked at once, so that the next tick does not dial it again.
-        node.inner().attempts.set(&shown, address.key, "connecting", None, u64::MAX);
-        node.inner().tasks.spawn(async move { dialler.dial(&address, None).await });
+        node.inner()
+            .attempts
+            .set(&shown, address.key, "connecting", None, u64::MAX);
+        node.inner()
+            .tasks
+            .spawn(async move { dialler.dial(&address, None).await });
     }
 }
 

@@ -39,7 +39,9 @@ pub(crate) async fn listen(node: &Node, address: SocketAddr) -> io::Result<Socke
             };
             match accepted {
                 Ok((stream, from)) => {
-                    let Ok(slot) = Arc::clone(&connections).try_acquire_owned() else { continue };
+                    let Ok(slot) = Arc::clone(&connections).try_acquire_owned() else {
+                        continue;
+                    };
                     let (node, handshakes) = (task_node.clone(), Arc::clone(&handshakes));
                     task_node.inner().tasks.spawn(async move {
                         incoming(&node, stream, from, &handshakes).await;
@@ -58,7 +60,9 @@ pub(crate) async fn listen(node: &Node, address: SocketAddr) -> io::Result<Socke
 }
 
 async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshakes: &Semaphore) {
-    let Ok(turn) = handshakes.acquire().await else { return };
+    let Ok(turn) = handshakes.acquire().await else {
+        return;
+    };
     let _ = stream.set_nodelay(true);
     let inner = node.inner();
     let keys = node.keys().main().clone();

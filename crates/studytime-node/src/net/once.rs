@@ -37,19 +37,36 @@ pub(crate) async fn call(
 ) -> Result<Bytes, OnceError> {
     let builder = &node.inner().builder;
     let mut stream = dial::tcp(address).await?;
-    let secure = shs::dial(&mut stream, keys, &builder.network, address.key, builder.handshake_timeout)
-        .await
-        .map_err(DialError::from)?;
-    let shs::Secure { mut seal, mut open, .. } = secure;
-    let mut mux = Mux::new(Limits::default().with_peer_streams(16).with_unpolled(1 << 20));
-    let id = mux.call(CallKind::Async, name, args).map_err(|_| OnceError::Broken)?;
+    let secure = shs::dial(
+        &mut stream,
+        keys,
+        &builder.network,
+        address.key,
+        builder.handshake_timeout,
+    )
+    .await
+    .map_err(DialError::from)?;
+    let shs::Secure {
+        mut seal, mut open, ..
+    } = secure;
+    let mut mux = Mux::new(
+        Limits::default()
+            .with_peer_streams(16)
+            .with_unpolled(1 << 20),
+    );
+    let id = mux
+        .call(CallKind::Async, name, args)
+        .map_err(|_| OnceError::Broken)?;
     let talk = async {
         let (mut incoming, mut plain, mut outgoing) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             while let Some(event) = mux.poll_event() {
                 match event {
                     Event::Reply { id: of, body } if of == id => return Ok(body.into_bytes()),
-                    Event::Ended { id: of, end: End::Error(error) } if of == id => {
+                    Event::Ended {
+                        id: of,
+                        end: End::Error(error),
+                    } if of == id => {
                         return Err(OnceError::Remote(error.message().to_owned()));
                     }
                     Event::Ended { id: of, .. } if of == id => return Err(OnceError::Broken),
@@ -63,16 +80,29 @@ pub(crate) async fn call(
             while mux.poll_transmit(&mut plain, 64 * 1024) > 0 {}
             if !plain.is_empty() {
                 seal.seal(&plain, &mut outgoing);
-                stream.write_all(&outgoing).await.map_err(|_| OnceError::Broken)?;
+                stream
+                    .write_all(&outgoing)
+                    .await
+                    .map_err(|_| OnceError::Broken)?;
             }
-            if stream.read_buf(&mut incoming).await.map_err(|_| OnceError::Broken)? == 0 || open.is_done() {
+            if stream
+                .read_buf(&mut incoming)
+                .await
+                .map_err(|_| OnceError::Broken)?
+                == 0
+                || open.is_done()
+            {
                 return Err(OnceError::Broken);
             }
             plain.clear();
-            let used = open.open(&incoming, &mut plain).map_err(|_| OnceError::Broken)?;
+            let used = open
+                .open(&incoming, &mut plain)
+                .map_err(|_| OnceError::Broken)?;
             incoming.drain(..used);
             mux.handle_bytes(&plain).map_err(|_| OnceError::Broken)?;
         }
     };
-    tokio::time::timeout(ANSWER, talk).await.map_err(|_| OnceError::Timeout)?
+    tokio::time::timeout(ANSWER, talk)
+        .await
+        .map_err(|_| OnceError::Timeout)?
 }

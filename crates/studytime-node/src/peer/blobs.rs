@@ -111,12 +111,17 @@ impl Session {
         let node = self.node.clone();
         self.jobs.spawn_blocking(move || {
             let store = &*node.inner().blobs;
-            Done::Download(Written::Started(blob, Download::start(store, &blob, max, resume, now_ms())))
+            Done::Download(Written::Started(
+                blob,
+                Download::start(store, &blob, max, resume, now_ms()),
+            ))
         });
     }
 
     pub(super) fn cancel_download(&mut self, blob: &BlobId) {
-        let Some(incoming) = self.downloads.by_blob.get_mut(blob) else { return };
+        let Some(incoming) = self.downloads.by_blob.get_mut(blob) else {
+            return;
+        };
         incoming.cancelled = true;
         incoming.again = None;
         if let Some(stream) = incoming.stream {
@@ -125,14 +130,19 @@ impl Session {
     }
 
     pub(super) fn download_chunk(&mut self, id: StreamId, blob: BlobId, bytes: Bytes) {
-        let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else { return };
+        let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else {
+            return;
+        };
         incoming.queued += bytes.len();
         incoming.queue.push(bytes);
         if incoming.queued > MAX_QUEUED {
             self.mux.pause(id);
         }
         let peer = crate::hub::blob_peer(self.peer);
-        self.node.inner().hub.act(|s, now| s.wants.handle_bytes(peer, &blob, now));
+        self.node
+            .inner()
+            .hub
+            .act(|s, now| s.wants.handle_bytes(peer, &blob, now));
     }
 
     pub(super) fn download_ended(&mut self, _id: StreamId, blob: BlobId, end: &End) {
@@ -148,12 +158,18 @@ impl Session {
             .downloads
             .by_blob
             .iter()
-            .filter(|(_, d)| d.download.is_some() && (!d.queue.is_empty() || d.ended.is_some() || d.cancelled))
+            .filter(|(_, d)| {
+                d.download.is_some() && (!d.queue.is_empty() || d.ended.is_some() || d.cancelled)
+            })
             .map(|(blob, _)| *blob)
             .collect();
         for blob in ready {
-            let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else { continue };
-            let Some(mut download) = incoming.download.take() else { continue };
+            let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else {
+                continue;
+            };
+            let Some(mut download) = incoming.download.take() else {
+                continue;
+            };
             let chunks = std::mem::take(&mut incoming.queue);
             incoming.queued = 0;
             if let Some(stream) = incoming.stream {
@@ -172,7 +188,11 @@ impl Session {
                 if let Some((max, resume)) = again {
                     self.start_download(blob, max, resume);
                 } else if !cancelled {
-                    let why = if refused { FetchFailure::Refused } else { FetchFailure::Broken };
+                    let why = if refused {
+                        FetchFailure::Refused
+                    } else {
+                        FetchFailure::Broken
+                    };
                     self.node.inner().hub.fetch_failed(self.peer, &blob, why);
                 }
                 continue;
@@ -193,15 +213,22 @@ impl Session {
         match written {
             Written::Started(blob, Ok(Start::Here(added))) => {
                 self.downloads.by_blob.remove(&blob);
-                self.node.inner().blob_stored(blob, added.size, Some(self.peer));
+                self.node
+                    .inner()
+                    .blob_stored(blob, added.size, Some(self.peer));
             }
             Written::Started(blob, Ok(Start::Call(download, args))) => {
-                let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else { return };
+                let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else {
+                    return;
+                };
                 incoming.download = Some(download);
                 if incoming.cancelled {
                     return;
                 }
-                match self.mux.call(CallKind::Source, args.method(), &args.to_args()) {
+                match self
+                    .mux
+                    .call(CallKind::Source, args.method(), &args.to_args())
+                {
                     Ok(id) => {
                         incoming.stream = Some(id);
                         self.uses.insert(id, Use::Download(blob));
@@ -216,9 +243,13 @@ impl Session {
             }
             Written::Finished(blob, Ok(added)) => {
                 self.downloads.by_blob.remove(&blob);
-                self.node.inner().blob_stored(blob, added.size, Some(self.peer));
+                self.node
+                    .inner()
+                    .blob_stored(blob, added.size, Some(self.peer));
             }
-            Written::Started(blob, Err(error)) | Written::Chunks(blob, Err(error)) | Written::Finished(blob, Err(error)) => {
+            Written::Started(blob, Err(error))
+            | Written::Chunks(blob, Err(error))
+            | Written::Finished(blob, Err(error)) => {
                 self.download_failed(blob, &error);
             }
         }
@@ -229,11 +260,13 @@ impl Session {
             && let Some(stream) = incoming.stream
         {
             self.uses.remove(&stream);
-            self.mux.fail(stream, "the bytes are not those that were asked for");
+            self.mux
+                .fail(stream, "the bytes are not those that were asked for");
         }
         let why = failure(error);
         if why == FetchFailure::Local {
-            self.node.trouble(format!("{blob} could not be kept: {error}"));
+            self.node
+                .trouble(format!("{blob} could not be kept: {error}"));
         }
         self.node.inner().hub.fetch_failed(self.peer, &blob, why);
     }
@@ -257,8 +290,15 @@ impl Session {
     }
 
     pub(super) fn upload_read(&mut self, read: Read) {
-        let Read { id, upload, chunks, complete } = read;
-        let Some(outgoing) = self.uploads.by_stream.get_mut(&id) else { return };
+        let Read {
+            id,
+            upload,
+            chunks,
+            complete,
+        } = read;
+        let Some(outgoing) = self.uploads.by_stream.get_mut(&id) else {
+            return;
+        };
         match upload {
             Err(text) => {
                 self.uploads.by_stream.remove(&id);
@@ -274,7 +314,9 @@ impl Session {
 
     /// Sends what was read, and reads on for uploads whose stream has room.
     pub(super) fn drive_uploads(&mut self) {
-        let Self { uploads, mux, jobs, .. } = self;
+        let Self {
+            uploads, mux, jobs, ..
+        } = self;
         uploads.by_stream.retain(|&id, outgoing| {
             while let Some(chunk) = outgoing.chunks.pop_front() {
                 // Bytes are counted, not copied: the clone is cheap.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use studytime_muxrpc::{Body, Call, CallKind, StreamId};
 use studytime_replicate::ebt::Payload;
 use studytime_replicate::history::{ClientConfig, ClientOutput, ServerOutput};
-use studytime_replicate::wire::{CREATE_HISTORY_STREAM, HistoryRequest, REPLICATE_ARGS, check_replicate_args};
+use studytime_replicate::wire::{
+    CREATE_HISTORY_STREAM, HistoryRequest, REPLICATE_ARGS, check_replicate_args,
+};
 use studytime_replicate::{HistoryClient, HistoryServer, StoredMessage};
 use studytime_schema::FeedId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -79,22 +81,45 @@ impl Session {
                 self.feeds.unsent.clear();
             }
             Errand::Ebt(payload) => self.feeds.unsent.push_back(payload),
-            Errand::ReadFeed { feed, from, max_count, max_bytes } => {
+            Errand::ReadFeed {
+                feed,
+                from,
+                max_count,
+                max_bytes,
+            } => {
                 self.read_feed(Asker::Ebt, feed, from, max_count, max_bytes);
             }
             Errand::Fallback(reason) => {
-                tracing::debug!("{}: {reason}; using createHistoryStream", self.peer.feed.short());
-                let wanted = self.node.inner().hub.act(|s, _| s.ebt.wanted().collect::<Vec<_>>());
+                tracing::debug!(
+                    "{}: {reason}; using createHistoryStream",
+                    self.peer.feed.short()
+                );
+                let wanted = self
+                    .node
+                    .inner()
+                    .hub
+                    .act(|s, _| s.ebt.wanted().collect::<Vec<_>>());
                 let tips = self.node.inner().hub.tips(wanted.iter().map(|(f, _)| *f));
                 self.node.inner().hub.uses_history(self.peer.connection);
-                let client = self.feeds.client.get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
+                let client = self
+                    .feeds
+                    .client
+                    .get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
                 for (feed, want) in wanted.iter().filter(|(_, w)| w.receive) {
-                    client.want(*feed, tips.get(feed).copied().unwrap_or(0), want.priority, now_ms());
+                    client.want(
+                        *feed,
+                        tips.get(feed).copied().unwrap_or(0),
+                        want.priority,
+                        now_ms(),
+                    );
                 }
             }
             Errand::FetchHistory { feed, from } => {
                 self.node.inner().hub.uses_history(self.peer.connection);
-                let client = self.feeds.client.get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
+                let client = self
+                    .feeds
+                    .client
+                    .get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
                 client.fetch_once(feed, from.saturating_sub(1), now_ms());
             }
             Errand::Appended { feed, tip } => {
@@ -117,7 +142,9 @@ impl Session {
     fn open_ebt(&mut self) {
         let args = serde_json::value::RawValue::from_string(REPLICATE_ARGS.to_owned());
         let called = args.ok().and_then(|args| {
-            self.mux.call_raw(CallKind::Duplex, &["ebt", "replicate"], &args).ok()
+            self.mux
+                .call_raw(CallKind::Duplex, &["ebt", "replicate"], &args)
+                .ok()
         });
         if let Some(id) = called {
             self.uses.insert(id, Use::Ebt);
@@ -138,7 +165,12 @@ impl Session {
         self.feeds.unsent.clear();
         self.uses.insert(id, Use::Ebt);
         self.feeds.ebt = Some(id);
-        if let Err(error) = self.node.inner().hub.act(|s, now| s.ebt.handle_open(peer, now)) {
+        if let Err(error) = self
+            .node
+            .inner()
+            .hub
+            .act(|s, now| s.ebt.handle_open(peer, now))
+        {
             self.uses.remove(&id);
             self.feeds.ebt = None;
             self.mux.fail(id, &error.to_string());
@@ -156,7 +188,10 @@ impl Session {
         self.feeds.ebt = None;
         self.feeds.unsent.clear();
         let peer = self.peer;
-        self.node.inner().hub.act(|s, now| s.ebt.handle_closed(peer, now));
+        self.node
+            .inner()
+            .hub
+            .act(|s, now| s.ebt.handle_closed(peer, now));
     }
 
     pub(super) fn permitted(&mut self, permit: Option<OwnedSemaphorePermit>) {
@@ -178,7 +213,9 @@ impl Session {
     /// socket and disk.
     fn take_frames(&mut self) {
         while let Some(frame) = self.feeds.frames.front() {
-            let size = u32::try_from(frame.len()).unwrap_or(u32::MAX).min(crate::writer::MAX_PERMIT);
+            let size = u32::try_from(frame.len())
+                .unwrap_or(u32::MAX)
+                .min(crate::writer::MAX_PERMIT);
             let permit = match self.feeds.permit.take() {
                 Some(permit) => permit,
                 None => {
@@ -187,23 +224,34 @@ impl Session {
                         Ok(permit) => permit,
                         Err(_) => {
                             if !std::mem::replace(&mut self.feeds.waiting_for_permit, true) {
-                                self.jobs.spawn(async move { Done::Permit(budget.acquire_many_owned(size).await.ok()) });
+                                self.jobs.spawn(async move {
+                                    Done::Permit(budget.acquire_many_owned(size).await.ok())
+                                });
                             }
                             return;
                         }
                     }
                 }
             };
-            let Some(frame) = self.feeds.frames.pop_front() else { return };
+            let Some(frame) = self.feeds.frames.pop_front() else {
+                return;
+            };
             let peer = self.peer;
-            let taken = self.node.inner().hub.act(|s, now| s.ebt.handle_frame(peer, &frame, now));
+            let taken = self
+                .node
+                .inner()
+                .hub
+                .act(|s, now| s.ebt.handle_frame(peer, &frame, now));
             self.node.ship_ingest(Some(permit));
             if let Err(error) = taken {
                 self.feeds.frames.clear();
                 if let Some(id) = self.feeds.ebt.take() {
                     self.uses.remove(&id);
                     self.mux.fail(id, &error.to_string());
-                    self.node.inner().hub.act(|s, now| s.ebt.handle_closed(peer, now));
+                    self.node
+                        .inner()
+                        .hub
+                        .act(|s, now| s.ebt.handle_closed(peer, now));
                 }
             }
         }
@@ -227,7 +275,14 @@ impl Session {
         }
     }
 
-    fn read_feed(&mut self, asker: Asker, feed: FeedId, from: u64, max_count: usize, max_bytes: usize) {
+    fn read_feed(
+        &mut self,
+        asker: Asker,
+        feed: FeedId,
+        from: u64,
+        max_count: usize,
+        max_bytes: usize,
+    ) {
         let node = self.node.clone();
         self.jobs.spawn_blocking(move || {
             let messages = node.inner().feeds.read(&feed, from, max_count, max_bytes);
@@ -246,7 +301,10 @@ impl Session {
         match read.asker {
             Asker::Ebt => {
                 let peer = self.peer;
-                self.node.inner().hub.act(|s, _| s.ebt.handle_read(peer, &read.feed, &read.messages));
+                self.node
+                    .inner()
+                    .hub
+                    .act(|s, _| s.ebt.handle_read(peer, &read.feed, &read.messages));
             }
             Asker::History(id) => {
                 if let Some(server) = self.feeds.servers.get_mut(&id) {
@@ -262,11 +320,17 @@ impl Session {
             Err(error) => return self.mux.fail(id, &error.to_string()),
         };
         let tips = self.node.inner().hub.tips([request.feed]);
-        let allowed = self.node.inner().hub.may_see(&request.feed, &self.peer.feed, self.known);
+        let allowed = self
+            .node
+            .inner()
+            .hub
+            .may_see(&request.feed, &self.peer.feed, self.known);
         let tip = tips.get(&request.feed).copied().unwrap_or(0);
         self.uses.insert(id, Use::HistoryServe);
         self.node.inner().hub.uses_history(self.peer.connection);
-        self.feeds.servers.insert(id, HistoryServer::new(request, tip, allowed, ROOM));
+        self.feeds
+            .servers
+            .insert(id, HistoryServer::new(request, tip, allowed, ROOM));
     }
 
     fn drive_servers(&mut self) {
@@ -275,15 +339,27 @@ impl Session {
             if !self.mux.writable(id) {
                 continue;
             }
-            let Some(server) = self.feeds.servers.get_mut(&id) else { continue };
+            let Some(server) = self.feeds.servers.get_mut(&id) else {
+                continue;
+            };
             server.writable(ROOM);
-            while let Some(output) = self.feeds.servers.get_mut(&id).and_then(HistoryServer::poll_output) {
+            while let Some(output) = self
+                .feeds
+                .servers
+                .get_mut(&id)
+                .and_then(HistoryServer::poll_output)
+            {
                 match output {
                     ServerOutput::Send(item) => {
                         // A read is at most ROOM, half of what a stream takes.
                         let _ = self.mux.send(id, Body::raw_json(item));
                     }
-                    ServerOutput::Read { feed, from, max_count, max_bytes } => {
+                    ServerOutput::Read {
+                        feed,
+                        from,
+                        max_count,
+                        max_bytes,
+                    } => {
                         self.read_feed(Asker::History(id), feed, from, max_count, max_bytes);
                     }
                     ServerOutput::End => {
@@ -297,25 +373,40 @@ impl Session {
     }
 
     fn drive_client(&mut self) {
-        let Some(mut client) = self.feeds.client.take() else { return };
+        let Some(mut client) = self.feeds.client.take() else {
+            return;
+        };
         while let Some(output) = client.poll_output() {
             match output {
-                ClientOutput::Call { call, request } => self.call_history(call, &request, &mut client),
+                ClientOutput::Call { call, request } => {
+                    self.call_history(call, &request, &mut client)
+                }
                 ClientOutput::Cancel { call } => {
                     if let Some(id) = self.feeds.calls.remove(&call) {
                         self.uses.remove(&id);
                         self.mux.end(id);
                     }
                 }
-                ClientOutput::Ingest { feed, sequence, wire } => self.node.inner().writer.ingest(crate::writer::Received {
+                ClientOutput::Ingest {
+                    feed,
+                    sequence,
+                    wire,
+                } => self.node.inner().writer.ingest(crate::writer::Received {
                     feed,
                     sequence,
                     wire,
                     from: self.peer,
                     permit: None,
                 }),
-                ClientOutput::Shun { feed, sequence, fork } => {
-                    self.node.inner().hub.shun(self.peer.feed, feed, sequence, fork);
+                ClientOutput::Shun {
+                    feed,
+                    sequence,
+                    fork,
+                } => {
+                    self.node
+                        .inner()
+                        .hub
+                        .shun(self.peer.feed, feed, sequence, fork);
                 }
                 _ => {}
             }
@@ -328,7 +419,9 @@ impl Session {
     fn call_history(&mut self, call: u64, request: &HistoryRequest, client: &mut HistoryClient) {
         let args = serde_json::value::RawValue::from_string(request.to_args());
         let called = args.ok().and_then(|args| {
-            self.mux.call_raw(CallKind::Source, CREATE_HISTORY_STREAM, &args).ok()
+            self.mux
+                .call_raw(CallKind::Source, CREATE_HISTORY_STREAM, &args)
+                .ok()
         });
         match called {
             Some(id) => {
@@ -358,4 +451,3 @@ impl Session {
         }
     }
 }
-

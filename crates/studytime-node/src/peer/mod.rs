@@ -46,7 +46,10 @@ pub(crate) struct Link<S> {
 pub(crate) type Farewell = String;
 
 /// Drives a connection until it ends; says why it ended.
-pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(node: &Node, link: Link<S>) -> Farewell {
+pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+    node: &Node,
+    link: Link<S>,
+) -> Farewell {
     let inner = node.inner();
     let peer = PeerId::new(link.secure.peer, inner.hub.connection());
     let wake = Arc::new(Notify::new());
@@ -57,7 +60,9 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(node: &Node, link: 
             Ok((clock, n.is_known(&feed)))
         })
         .await;
-    let Ok((clock, known)) = loaded else { return "the node is closing".into() };
+    let Ok((clock, known)) = loaded else {
+        return "the node is closing".into();
+    };
     let slot = NewSlot {
         address: link.address.clone(),
         outgoing: link.outgoing,
@@ -93,7 +98,9 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     wake: &Notify,
 ) -> Farewell {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let Secure { mut seal, mut open, .. } = secure;
+    let Secure {
+        mut seal, mut open, ..
+    } = secure;
     let (mut incoming, mut outgoing) = (Vec::with_capacity(READ), Vec::with_capacity(WRITE * 2));
     let mut plain = Vec::new();
     let mut last_read = Instant::now();
@@ -105,7 +112,11 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         }
         while outgoing.len() < WRITE {
             plain.clear();
-            if session.mux.poll_transmit(&mut plain, WRITE - outgoing.len()) == 0 {
+            if session
+                .mux
+                .poll_transmit(&mut plain, WRITE - outgoing.len())
+                == 0
+            {
                 break;
             }
             seal.seal(&plain, &mut outgoing);
@@ -118,7 +129,10 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             said_goodbye = true;
         }
         let deadline = leaving.as_ref().map_or(last_read + INACTIVE, |(at, _)| *at);
-        let (timer, reads) = (session.next_timer(), session.wants_bytes() && !open.is_done());
+        let (timer, reads) = (
+            session.next_timer(),
+            session.wants_bytes() && !open.is_done(),
+        );
         tokio::select! {
             read = reader.read_buf(&mut incoming), if reads => {
                 match read {

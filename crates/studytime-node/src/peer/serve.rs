@@ -50,7 +50,10 @@ impl Session {
                 }
                 self.uses.insert(id, Use::WantsOut);
                 let peer = blob_peer(self.peer);
-                self.node.inner().hub.act(|s, now| s.wants.opened(peer, now));
+                self.node
+                    .inner()
+                    .hub
+                    .act(|s, now| s.wants.opened(peer, now));
             }
             ("blobs.has", CallKind::Async) => self.serve_has(id, call),
             ("blobs.size", CallKind::Async) => self.serve_size(id, call),
@@ -67,14 +70,20 @@ impl Session {
     }
 
     /// Answers an async call with what a job on disk finds.
-    fn answer(&mut self, id: StreamId, work: impl FnOnce(&crate::Node) -> Result<Value, ApiError> + Send + 'static) {
+    fn answer(
+        &mut self,
+        id: StreamId,
+        work: impl FnOnce(&crate::Node) -> Result<Value, ApiError> + Send + 'static,
+    ) {
         self.uses.insert(id, Use::Answer);
         let node = self.node.clone();
         self.jobs.spawn(async move {
             let answer = node.blocking(work).await;
             Done::Answer(
                 id,
-                answer.map(|v| Body::raw_json(v.to_string())).map_err(|e| e.message),
+                answer
+                    .map(|v| Body::raw_json(v.to_string()))
+                    .map_err(|e| e.message),
             )
         });
     }
@@ -106,7 +115,9 @@ impl Session {
     fn serve_has(&mut self, id: StreamId, call: &Call) {
         let args: Value = call.args().unwrap_or_default();
         match HasArgs::parse(&args) {
-            Ok(args) => self.answer(id, move |node| Ok(args.answer(|blob| node.inner().holdings.has(blob)))),
+            Ok(args) => self.answer(id, move |node| {
+                Ok(args.answer(|blob| node.inner().holdings.has(blob)))
+            }),
             Err(error) => self.mux.fail(id, &error.to_string()),
         }
     }
@@ -116,7 +127,10 @@ impl Session {
         match GetArgs::parse(&args, false) {
             Ok(args) => self.answer(id, move |node| {
                 let size = node.inner().blobs.size(&args.id);
-                Ok(json!(size.map_err(|e| ApiError::failed("the blob could not be read", &e))?))
+                Ok(json!(size.map_err(|e| ApiError::failed(
+                    "the blob could not be read",
+                    &e
+                ))?))
             }),
             Err(error) => self.mux.fail(id, &error.to_string()),
         }
@@ -136,7 +150,9 @@ impl Session {
             let answer = invites::redeemed(&node, invite, args.feed).await;
             Done::Answer(
                 id,
-                answer.map(|v| Body::raw_json(v.to_string())).map_err(|e| e.message),
+                answer
+                    .map(|v| Body::raw_json(v.to_string()))
+                    .map_err(|e| e.message),
             )
         });
     }

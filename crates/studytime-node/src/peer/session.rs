@@ -78,7 +78,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(node: Node, peer: PeerId, outgoing: bool, invited: bool, known: bool) -> Self {
+    pub(super) fn new(
+        node: Node,
+        peer: PeerId,
+        outgoing: bool,
+        invited: bool,
+        known: bool,
+    ) -> Self {
         Self {
             node,
             peer,
@@ -151,7 +157,10 @@ impl Session {
                 self.done(done);
             }
             let mut errands = std::mem::take(&mut self.errands);
-            self.node.inner().hub.errands(self.peer.connection, &mut errands);
+            self.node
+                .inner()
+                .hub
+                .errands(self.peer.connection, &mut errands);
             while let Some(errand) = errands.pop_front() {
                 idle = false;
                 self.errand(errand);
@@ -170,16 +179,19 @@ impl Session {
     fn event(&mut self, event: Event) {
         match event {
             Event::Call { id, call } => self.serve(id, &call),
-            Event::Reply { id, body } => {
-                if self.uses.remove(&id) == Some(Use::Info) && body.parse::<serde_json::Value>().is_ok() {
-                    self.node.inner().hub.is_studytime(self.peer);
-                }
-            }
+            Event::Reply { id, body } => self.replied(id, &body),
             Event::Data { id, body } => self.data(id, body),
             Event::Ended { id, end } => self.ended(id, &end),
             Event::Writable { .. } => {}
             Event::Goodbye => self.leave("the peer said goodbye"),
             _ => {}
+        }
+    }
+
+    fn replied(&mut self, id: StreamId, body: &Body) {
+        let is_info = self.uses.remove(&id) == Some(Use::Info);
+        if is_info && body.parse::<serde_json::Value>().is_ok() {
+            self.node.inner().hub.is_studytime(self.peer);
         }
     }
 
@@ -189,7 +201,10 @@ impl Session {
             Some(Use::WantsIn) => match WantFrame::parse(body.as_bytes()) {
                 Ok(frame) => {
                     let peer = blob_peer(self.peer);
-                    self.node.inner().hub.act(|s, now| s.wants.handle_frame(peer, &frame, now));
+                    self.node
+                        .inner()
+                        .hub
+                        .act(|s, now| s.wants.handle_frame(peer, &frame, now));
                 }
                 // One bad frame says nothing about the others.
                 Err(error) => tracing::debug!("{}: {error}", self.peer.feed.short()),
@@ -253,7 +268,9 @@ impl Session {
         match self.jobs.join_next().await {
             Some(Ok(done)) => self.finished.push_back(done),
             // Aborted, or a fault in the job: its stream ends by itself.
-            Some(Err(error)) => tracing::debug!("a job for {} failed: {error}", self.peer.feed.short()),
+            Some(Err(error)) => {
+                tracing::debug!("a job for {} failed: {error}", self.peer.feed.short())
+            }
             None => std::future::pending().await,
         }
     }
@@ -291,7 +308,10 @@ impl Session {
     fn flush_count(&mut self) {
         let (received, sent) = std::mem::take(&mut self.traffic);
         self.counted = Instant::now();
-        self.node.inner().hub.count(self.peer.connection, received, sent);
+        self.node
+            .inner()
+            .hub
+            .count(self.peer.connection, received, sent);
     }
 
     /// When [`timer`](Self::timer) is due.

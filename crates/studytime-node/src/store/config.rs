@@ -66,7 +66,9 @@ impl Config {
             Err(e) => return Err(io(e)),
         };
         let mut text = String::new();
-        file.take(MAX_CONFIG).read_to_string(&mut text).map_err(io)?;
+        file.take(MAX_CONFIG)
+            .read_to_string(&mut text)
+            .map_err(io)?;
         toml::from_str(&text).map_err(|e| ConfigError::Invalid {
             path: path.to_owned(),
             message: e.to_string(),
@@ -86,6 +88,11 @@ mod tests {
         std::fs::write(&path, "hops = 2\npeers = []\n").unwrap();
         assert_eq!(Config::read(&path).unwrap().hops, Some(2));
         std::fs::write(&path, "hopps = 2\n").unwrap();
-        assert!(Config::read(&path).unwrap_err().to_string().contains("hopps"));
+        assert!(
+            Config::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("hopps")
+        );
     }
 }

@@ -91,7 +91,10 @@ impl DataDir {
                 return Err(OpenDirError::InUse { path, kind, pid });
             }
             Err(TryLockError::Error(source)) => {
-                return Err(OpenDirError::Io { path: lock_path, source });
+                return Err(OpenDirError::Io {
+                    path: lock_path,
+                    source,
+                });
             }
         }
         let word = match kind {
@@ -104,7 +107,11 @@ impl DataDir {
             .and_then(|()| lock.rewind())
             .and_then(|()| lock.write_all(note.as_bytes()));
         written.map_err(io(&lock_path))?;
-        Ok(Self { path, _lock: lock, kind })
+        Ok(Self {
+            path,
+            _lock: lock,
+            kind,
+        })
     }
 
     /// The directory.

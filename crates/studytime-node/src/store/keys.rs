@@ -82,8 +82,12 @@ impl KeyRing {
         let mut main = None;
         for file in fs::read_dir(&dir).map_err(io(&dir))? {
             let path = file.map_err(io(&dir))?.path();
-            let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-            let Some(stem) = name.strip_suffix(".secret") else { continue };
+            let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
+                continue;
+            };
+            let Some(stem) = name.strip_suffix(".secret") else {
+                continue;
+            };
             if feeds.len() >= MAX_KEYS {
                 return Err(KeysError::TooMany(dir));
             }
@@ -152,7 +156,10 @@ impl KeyRing {
         let name = match kind {
             OwnKind::Main => "main.secret".to_owned(),
             _ => {
-                let hex: String = id.as_bytes()[..8].iter().map(|b| format!("{b:02x}")).collect();
+                let hex: String = id.as_bytes()[..8]
+                    .iter()
+                    .map(|b| format!("{b:02x}"))
+                    .collect();
                 format!("{}-{hex}.secret", kind.prefix())
             }
         };
@@ -161,7 +168,8 @@ impl KeyRing {
 
     fn keep(&mut self, keys: Keypair, kind: OwnKind) -> Result<(), KeysError> {
         let path = self.path_of(&keys.id(), kind);
-        write_secret(&path, &keys.to_secret_file()).map_err(|source| KeysError::Io { path, source })?;
+        write_secret(&path, &keys.to_secret_file())
+            .map_err(|source| KeysError::Io { path, source })?;
         self.feeds.insert(keys.id(), OwnFeed { keys, kind });
         Ok(())
     }
@@ -176,7 +184,9 @@ fn generate() -> Result<Keypair, KeysError> {
 fn read_capped(path: &Path) -> io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    File::open(path)?.take(MAX_SECRET_FILE).read_to_string(&mut text)?;
+    File::open(path)?
+        .take(MAX_SECRET_FILE)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -220,7 +230,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs::metadata(dir.join("main.secret")).unwrap().permissions().mode();
+            let mode = fs::metadata(dir.join("main.secret"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o400);
         }
     }

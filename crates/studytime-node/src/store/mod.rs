@@ -7,8 +7,8 @@ mod keys;
 mod state;
 
 pub use config::{Config, ConfigError};
-pub(crate) use dir::private_dir;
 pub(crate) use dir::DataDir;
+pub(crate) use dir::private_dir;
 pub use dir::{LockKind, OpenDirError};
 pub(crate) use keys::{KeyRing, KeysError, OwnKind};
 

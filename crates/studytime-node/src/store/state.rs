@@ -116,7 +116,8 @@ impl State {
     }
 
     pub(crate) fn remove_setting(&self, key: &str) -> Result<(), StateError> {
-        self.db().execute("DELETE FROM setting WHERE key = ?1", [key])?;
+        self.db()
+            .execute("DELETE FROM setting WHERE key = ?1", [key])?;
         Ok(())
     }
 
@@ -135,7 +136,10 @@ impl State {
     }
 
     /// All positions in one course.
-    pub(crate) fn course_positions(&self, course: &FeedId) -> Result<Vec<SavedPosition>, StateError> {
+    pub(crate) fn course_positions(
+        &self,
+        course: &FeedId,
+    ) -> Result<Vec<SavedPosition>, StateError> {
         let mut all = self.positions("")?;
         all.retain(|p| p.course == *course);
         Ok(all)
@@ -190,7 +194,12 @@ impl State {
     }
 
     /// Remembers a peer; an address already known keeps its history.
-    pub(crate) fn know_peer(&self, address: &str, key: &FeedId, keep: bool) -> Result<(), StateError> {
+    pub(crate) fn know_peer(
+        &self,
+        address: &str,
+        key: &FeedId,
+        keep: bool,
+    ) -> Result<(), StateError> {
         self.db().execute(
             "INSERT INTO peer(address, key, keep) VALUES(?1, ?2, ?3)
              ON CONFLICT(address) DO UPDATE SET key = ?2, keep = max(keep, ?3)",
@@ -228,7 +237,13 @@ impl State {
     }
 
     /// Keeps a new invite: the seed that makes its key, and how often it can be used.
-    pub(crate) fn add_invite(&self, seed: &[u8; 32], key: &FeedId, uses: u32, now: u64) -> Result<(), StateError> {
+    pub(crate) fn add_invite(
+        &self,
+        seed: &[u8; 32],
+        key: &FeedId,
+        uses: u32,
+        now: u64,
+    ) -> Result<(), StateError> {
         self.db().execute(
             "INSERT INTO invite(seed, key, uses_left, created) VALUES(?1, ?2, ?3, ?4)",
             params![seed, key.as_bytes(), uses, now],
@@ -240,7 +255,9 @@ impl State {
     pub(crate) fn invite_open(&self, key: &FeedId) -> Result<bool, StateError> {
         let db = self.db();
         let mut q = db.prepare_cached("SELECT uses_left > 0 FROM invite WHERE key = ?1")?;
-        Ok(q.query_row([key.as_bytes()], |r| r.get(0)).optional()?.unwrap_or(false))
+        Ok(q.query_row([key.as_bytes()], |r| r.get(0))
+            .optional()?
+            .unwrap_or(false))
     }
 
     /// Uses an invite once; `false` when it is unknown or used up. One statement,
