@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench ingest [-- MESSAGES]`
 
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Instant;
@@ -84,7 +86,7 @@ fn main() {
     });
 
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let store = SqliteStore::open(&dir.path().join("feeds.db")).expect("a new store");
+    let store = SqliteStore::open(dir.path().join("feeds.db")).expect("a new store");
     let ours = rate(count, || {
         let (tx, rx) = channel();
         std::thread::scope(|s| {

@@ -6,6 +6,8 @@
 //! cargo run --example index_from_lines -- crates/studytime-node/sample/messages.jsonl offline
 //! ```
 
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;

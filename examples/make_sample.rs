@@ -6,6 +6,8 @@
 //! cargo run --example make_sample -- examples/sample-course crates/studytime-node/sample
 //! ```
 
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
