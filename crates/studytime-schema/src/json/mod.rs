@@ -7,8 +7,8 @@
 //! integer-like keys come first, a repeated key keeps its first place and its
 //! last value.
 //!
-//! Two roads lead there. [`fast`] copies an ordinary text in one pass and
-//! declines anything out of the ordinary; [`tree`] reads whatever JavaScript
+//! Two roads lead there. `fast` copies an ordinary text in one pass and
+//! declines anything out of the ordinary; `tree` reads whatever JavaScript
 //! reads. On what both accept they agree to the byte, which is tested.
 //!
 //! Protocol guide: "Message format" and "Signature" (canonical form).
