@@ -72,15 +72,18 @@ fn resolve(header: &str, size: u64) -> RangeAnswer {
         return RangeAnswer::Whole;
     }
     // Several ranges would need a multipart answer; ignoring them is allowed
-    // and no player asks for them.
-    let Some((first, last)) = set.trim().split_once('-') else {
+    // and no player asks for them. Empty elements of a list count for nothing.
+    let mut ranges = set.split(',').map(str::trim).filter(|r| !r.is_empty());
+    let (Some(range), None) = (ranges.next(), ranges.next()) else {
+        return RangeAnswer::Whole;
+    };
+    let Some((first, last)) = range.split_once('-') else {
         return RangeAnswer::Whole;
     };
     let (first, last) = (first.trim(), last.trim());
     let part = |start, end| RangeAnswer::Part(ByteRange { start, end, size });
     match (number(first), number(last)) {
-        (Number::None, Number::Value(0)) => RangeAnswer::Unsatisfiable,
-        (Number::None, Number::Value(_)) if size == 0 => RangeAnswer::Whole,
+        (Number::None, Number::Value(n)) if n.min(size) == 0 => RangeAnswer::Unsatisfiable,
         (Number::None, Number::Value(n)) => part(size.saturating_sub(n), size),
         (Number::Value(a), Number::None) => match a < size {
             true => part(a, size),
@@ -162,7 +165,13 @@ mod tests {
             ("bytes=0-99999999999999999999999", 10, part(0, 10, 10)),
             ("bytes=-0", 10, RangeAnswer::Unsatisfiable),
             ("bytes=0-", 0, RangeAnswer::Unsatisfiable),
-            ("bytes=-5", 0, RangeAnswer::Whole),
+            ("bytes=0-0", 0, RangeAnswer::Unsatisfiable),
+            ("bytes=-5", 0, RangeAnswer::Unsatisfiable),
+            ("bytes=,0-1,", 10, part(0, 2, 10)),
+            ("bytes=a-b", 10, RangeAnswer::Whole),
+            ("bytes=1-b", 10, RangeAnswer::Whole),
+            ("bytes=1--2", 10, RangeAnswer::Whole),
+            ("bytes=", 10, RangeAnswer::Whole),
             ("bytes=5-4", 10, RangeAnswer::Whole),
             ("bytes=-", 10, RangeAnswer::Whole),
             ("bytes=0-1,4-5", 10, RangeAnswer::Whole),

@@ -35,7 +35,6 @@ mod options;
 mod page;
 mod pages;
 mod questions;
-mod range;
 mod router;
 mod text;
 mod view;

@@ -10,7 +10,6 @@ use crate::app::App;
 use crate::form::Query;
 use crate::markup::escape;
 use crate::page::{Problem, status_of};
-use crate::range::{self, Wanted};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -19,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use std::io::SeekFrom;
 use std::time::Duration;
 use studytime_node::api::{ErrorKind, path};
+use studytime_node::range::{self, RangeAnswer};
 use studytime_schema::BlobId;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
@@ -115,20 +115,21 @@ fn text_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str>
 
 /// Whether the browser has it already (`If-None-Match`).
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let tags = text_header(headers, &header::IF_NONE_MATCH).unwrap_or_default();
-    tags.split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+    text_header(headers, &header::IF_NONE_MATCH).is_some_and(|tags| range::none_match(tags, etag))
 }
 
-/// The range to serve: `If-Range` with another tag, or with a date, asks for
-/// the whole file.
-fn wanted(method: &Method, headers: &HeaderMap, etag: &str, size: u64) -> Wanted {
-    let same = text_header(headers, &header::IF_RANGE).is_none_or(|tag| tag.trim() == etag);
-    if method != Method::GET || !same {
-        return Wanted::Whole;
+/// What to serve; only a `GET` can ask for a part.
+fn wanted(method: &Method, headers: &HeaderMap, etag: &str, size: u64) -> RangeAnswer {
+    if method != Method::GET {
+        return RangeAnswer::Whole;
     }
-    range::parse(text_header(headers, &header::RANGE), size)
+    let header = |name| text_header(headers, name);
+    range::answer(
+        header(&header::RANGE),
+        header(&header::IF_RANGE),
+        etag,
+        size,
+    )
 }
 
 /// A file name for a download, with nothing in it that could leave the header.
@@ -195,15 +196,12 @@ pub(crate) async fn media(
         kind = peek(&mut media, size).await?;
     }
     let mut response = match wanted(&method, &headers, &etag, size) {
-        Wanted::Unsatisfiable => {
-            let total = format!("bytes */{size}");
-            (
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                [(header::CONTENT_RANGE, total)],
-            )
-                .into_response()
-        }
-        Wanted::Whole => {
+        RangeAnswer::Unsatisfiable => (
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            [(header::CONTENT_RANGE, range::unsatisfiable(size))],
+        )
+            .into_response(),
+        RangeAnswer::Whole => {
             let body = if method == Method::GET {
                 Body::from_stream(ReaderStream::with_capacity(media.take(size), CHUNK))
             } else {
@@ -216,20 +214,18 @@ pub(crate) async fn media(
             )
                 .into_response()
         }
-        Wanted::Part { start, length } => {
+        RangeAnswer::Part(part) => {
             media
-                .seek(SeekFrom::Start(start))
+                .seek(SeekFrom::Start(part.start))
                 .await
                 .map_err(|error| failed(&error))?;
-            let part = [
-                (
-                    header::CONTENT_RANGE,
-                    format!("bytes {start}-{}/{size}", start + length - 1),
-                ),
-                (header::CONTENT_LENGTH, length.to_string()),
+            let said = [
+                (header::CONTENT_RANGE, part.content_range()),
+                (header::CONTENT_LENGTH, part.len().to_string()),
             ];
-            let body = Body::from_stream(ReaderStream::with_capacity(media.take(length), CHUNK));
-            (StatusCode::PARTIAL_CONTENT, part, body).into_response()
+            let body =
+                Body::from_stream(ReaderStream::with_capacity(media.take(part.len()), CHUNK));
+            (StatusCode::PARTIAL_CONTENT, said, body).into_response()
         }
     };
     let found = response.headers_mut();
@@ -409,6 +405,7 @@ pub(crate) async fn cover(Path(name): Path<String>) -> Result<Response, Problem>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use studytime_node::range::ByteRange;
 
     #[test]
     fn only_harmless_types_are_shown() {
@@ -481,15 +478,22 @@ mod tests {
         );
         assert!(is_known(&headers, "\"y\"") && !is_known(&headers, "\"z\""));
         headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-1"));
-        let part = Wanted::Part {
+        let part = RangeAnswer::Part(ByteRange {
             start: 0,
-            length: 2,
-        };
+            end: 2,
+            size: 9,
+        });
         assert_eq!(wanted(&Method::GET, &headers, "\"x\"", 9), part);
-        assert_eq!(wanted(&Method::HEAD, &headers, "\"x\"", 9), Wanted::Whole);
+        assert_eq!(
+            wanted(&Method::HEAD, &headers, "\"x\"", 9),
+            RangeAnswer::Whole
+        );
         headers.insert(header::IF_RANGE, HeaderValue::from_static("\"x\""));
         assert_eq!(wanted(&Method::GET, &headers, "\"x\"", 9), part);
         headers.insert(header::IF_RANGE, HeaderValue::from_static("\"old\""));
-        assert_eq!(wanted(&Method::GET, &headers, "\"x\"", 9), Wanted::Whole);
+        assert_eq!(
+            wanted(&Method::GET, &headers, "\"x\"", 9),
+            RangeAnswer::Whole
+        );
     }
 }
