@@ -6,7 +6,7 @@
 
 use crate::api::{ApiError, BackupReply, ErrorKind};
 use crate::node::Node;
-use crate::store::{DataDir, LockKind, State};
+use crate::store::{DataDir, LockKind, State, private_dir, private_file, write_secret};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -53,7 +53,7 @@ impl Node {
         }
         // Named only when whole, and readable only by its owner: it holds keys.
         let part = path.with_extension("part");
-        let file = private_file(&part).map_err(|e| failed(&part, &e))?;
+        let file = private_file(&part, 0o600, false).map_err(|e| failed(&part, &e))?;
         let mut tar = tar::Builder::new(file);
         let mut keys = 0;
         let packed: io::Result<File> = (|| {
@@ -93,17 +93,6 @@ impl Node {
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
-}
-
 /// Unpacks a backup into an unused data directory and locks publishing until
 /// it is safe. Must not be called while a node runs there.
 ///
@@ -134,7 +123,7 @@ pub fn restore_backup(data_dir: &Path, backup: &Path) -> Result<FeedId, ApiError
         }
         let target = dir.path().join(&name);
         if let Some(parent) = target.parent() {
-            crate::store::private_dir(parent).map_err(|e| failed(parent, &e))?;
+            private_dir(parent).map_err(|e| failed(parent, &e))?;
         }
         entry.unpack(&target).map_err(|e| failed(&target, &e))?;
         main |= name == Path::new("keys/main.secret");
@@ -162,14 +151,9 @@ pub fn restore_secret(data_dir: &Path, secret: &Path) -> Result<FeedId, ApiError
         .map_err(|e| ApiError::refused(format!("{}: {e}", secret.display())))?;
     let dir = take_unused(data_dir)?;
     let keys_dir = dir.join("keys");
-    crate::store::private_dir(&keys_dir).map_err(|e| failed(&keys_dir, &e))?;
+    private_dir(&keys_dir).map_err(|e| failed(&keys_dir, &e))?;
     let path = keys_dir.join("main.secret");
-    let write = private_file(&path).and_then(|mut f| {
-        use io::Write as _;
-        f.write_all(keys.to_secret_file().as_bytes())?;
-        f.sync_all()
-    });
-    write.map_err(|e| failed(&path, &e))?;
+    write_secret(&path, &keys.to_secret_file()).map_err(|e| failed(&path, &e))?;
     lock_publishing(&dir)?;
     Ok(keys.id())
 }

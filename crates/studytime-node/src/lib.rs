@@ -60,3 +60,5 @@ pub use media::MediaStream;
 pub use net::{Address, ParseAddressError};
 pub use node::{Node, OpenError};
 pub use store::{Config, ConfigError, LockKind, OpenDirError};
+/// HTTP byte ranges, for faces that serve [`MediaStream`]s.
+pub use studytime_blobs::range;

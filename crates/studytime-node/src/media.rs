@@ -234,11 +234,7 @@ impl Reader {
                         .blocking(move |n| Ok(n.inner().holdings.has(&blob)))
                         .await
                         .map_err(io::Error::other)?;
-                    node.inner().hub.act(|s, _| {
-                        for reader in s.media.looked_up(&blob, here) {
-                            s.wake_reader(reader);
-                        }
-                    });
+                    node.inner().hub.act(|s, _| s.looked_up(&blob, here));
                 }
                 Read::End => return Ok(Bytes::new()),
                 Read::Closed => return Err(io::Error::other("the stream was closed")),

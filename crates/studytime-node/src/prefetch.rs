@@ -123,10 +123,15 @@ impl Node {
 
     /// Asks for the next missing blobs of one course.
     pub(crate) async fn refresh_course(&self, course: FeedId) {
-        let missing = self
-            .blocking(move |n| n.missing_blobs(&course, WINDOW + 1))
+        let looked = self
+            .blocking(move |n| {
+                let needed = n.needed_blobs(&course)?;
+                Ok((n.missing_blobs(&needed, WINDOW + 1), n.bytes_of(&needed)))
+            })
             .await;
-        let Ok(mut missing) = missing else { return };
+        let Ok((mut missing, bytes)) = looked else {
+            return;
+        };
         let more = missing.len() > WINDOW;
         missing.truncate(WINDOW);
         let asked: BTreeSet<BlobId> = missing.iter().map(|(id, _)| *id).collect();
@@ -138,7 +143,7 @@ impl Node {
             }
         }
         self.ask(course, &missing, asked, more);
-        self.emit_download(course).await;
+        self.emit_download(course, bytes);
     }
 
     fn ask(
@@ -161,16 +166,8 @@ impl Node {
         }
     }
 
-    /// What of a course is not here, in the order to fetch it, at most `limit`.
-    pub(crate) fn missing_blobs(
-        &self,
-        course: &FeedId,
-        limit: usize,
-    ) -> Result<Vec<(BlobId, WantSpec)>, ApiError> {
-        let needed = self
-            .reader()
-            .needed_blobs(course)
-            .map_err(|e| ApiError::failed("cannot tell what the course needs", &e))?;
+    /// What of these is not here, in the order to fetch it, at most `limit`.
+    fn missing_blobs(&self, needed: &[NeededBlob], limit: usize) -> Vec<(BlobId, WantSpec)> {
         let holdings = &self.inner().holdings;
         let mut missing = Vec::new();
         let mut seen = BTreeSet::new();
@@ -201,15 +198,15 @@ impl Node {
                 }
             }
         }
-        Ok(missing)
+        missing
     }
 
     /// How much of a course is here.
     pub(crate) fn course_bytes(&self, course: &FeedId) -> Result<CourseBytes, ApiError> {
-        let needed = self
-            .reader()
-            .needed_blobs(course)
-            .map_err(|e| ApiError::failed("cannot tell what the course needs", &e))?;
+        Ok(self.bytes_of(&self.needed_blobs(course)?))
+    }
+
+    fn bytes_of(&self, needed: &[NeededBlob]) -> CourseBytes {
         let holdings = &self.inner().holdings;
         let mut sum = CourseBytes {
             complete: true,
@@ -235,18 +232,16 @@ impl Node {
             };
             sum.complete &= presence.complete;
         }
-        Ok(sum)
+        sum
     }
 
-    async fn emit_download(&self, course: FeedId) {
-        if let Ok(bytes) = self.blocking(move |n| n.course_bytes(&course)).await {
-            self.emit(Event::Download {
-                feed_id: course,
-                bytes_here: bytes.here,
-                bytes_total: bytes.total,
-                complete: bytes.complete,
-            });
-        }
+    fn emit_download(&self, course: FeedId, bytes: CourseBytes) {
+        self.emit(Event::Download {
+            feed_id: course,
+            bytes_here: bytes.here,
+            bytes_total: bytes.total,
+            complete: bytes.complete,
+        });
     }
 
     /// Blobs have arrived: courses that waited for them go on. A segment of a
@@ -272,8 +267,8 @@ impl Node {
         for (course, refresh) in touched {
             if refresh {
                 self.refresh_course(course).await;
-            } else {
-                self.emit_download(course).await;
+            } else if let Ok(bytes) = self.blocking(move |n| n.course_bytes(&course)).await {
+                self.emit_download(course, bytes);
             }
         }
     }
@@ -312,12 +307,16 @@ impl Node {
             .unwrap_or_default())
     }
 
+    /// Every blob a course needs, in the order to fetch them.
+    pub(crate) fn needed_blobs(&self, course: &FeedId) -> Result<Vec<NeededBlob>, ApiError> {
+        self.reader()
+            .needed_blobs(course)
+            .map_err(|e| ApiError::failed("cannot tell what the course needs", &e))
+    }
+
     /// Every blob of a course, segments included as far as manifests are here.
     pub(crate) fn course_blobs(&self, course: &FeedId) -> Result<Vec<BlobId>, ApiError> {
-        let needed = self
-            .reader()
-            .needed_blobs(course)
-            .map_err(|e| ApiError::failed("cannot tell what the course needs", &e))?;
+        let needed = self.needed_blobs(course)?;
         let mut blobs = BTreeSet::new();
         for blob in needed {
             blobs.insert(blob.blob);

@@ -81,7 +81,6 @@ impl Node {
                 ApiError::new(crate::api::ErrorKind::Failed, "the node is shutting down")
             })?
             .map_err(|e| publish_error(&e))?;
-        self.inner().indexer.wake();
         if let Some(last) = published.last() {
             self.inner()
                 .indexer

@@ -93,9 +93,8 @@ async fn indexed(node: Node, mut news: mpsc::UnboundedReceiver<IndexNews>) {
             node.refresh_texts(&texts).await;
         }
         let courses: Vec<_> = changes.courses.iter().copied().collect();
-        if changes.learner {
-            node.refresh_prefetch().await;
-        } else {
+        // A new plan refreshes them all.
+        if !plan {
             node.refresh_touched(&courses).await;
         }
         if !changes.is_empty() {
@@ -169,8 +168,7 @@ async fn replanner(node: Node) {
     loop {
         node.inner().replan.notified().await;
         tokio::time::sleep(SETTLE).await;
-        node.replan_now().await;
-        node.refresh_prefetch().await;
+        node.settle().await;
     }
 }
 
@@ -293,11 +291,8 @@ impl Node {
                 Chore::Lookup(blobs) => {
                     let here: Vec<_> = blobs.iter().map(|b| (*b, inner.holdings.has(b))).collect();
                     inner.hub.act(|s, _| {
-                        for (blob, here) in &here {
-                            for reader in s.media.looked_up(blob, *here) {
-                                s.wake_reader(reader);
-                            }
-                        }
+                        here.iter()
+                            .for_each(|(blob, here)| s.looked_up(blob, *here))
                     });
                     None
                 }

@@ -52,13 +52,6 @@ pub(crate) enum Outcome {
     Refused(String),
 }
 
-impl Outcome {
-    /// Whether the message is in the store now.
-    pub(crate) fn kept(&self) -> bool {
-        matches!(self, Self::Append(appended) if appended.is_kept())
-    }
-}
-
 /// What the writer tells the node.
 #[derive(Debug)]
 pub(crate) enum WriteNews {

@@ -260,7 +260,7 @@ impl Node {
 
     /// Waits until what depends on new messages is worked out, so that the next
     /// command sees it.
-    pub(super) async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.replan_now().await;
         self.refresh_prefetch().await;
     }

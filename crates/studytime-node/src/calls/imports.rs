@@ -327,10 +327,7 @@ impl Node {
             .blobs
             .pin(&Pinner::Course(*course), stored)
             .map_err(|e| failed(&e))?;
-        let needed = self
-            .reader()
-            .needed_blobs(course)
-            .map_err(|e| query_error(&e))?;
+        let needed = self.needed_blobs(course)?;
         let whole: Vec<BlobId> = needed.iter().map(|b| b.blob).collect();
         let segments: Vec<BlobId> = stored
             .iter()

@@ -4,42 +4,45 @@ use super::wire::Wire;
 use super::{Hello, Item, TokenFile, socket_path, token_path, uses_socket};
 use crate::api::{API_VERSION, ApiError, ErrorKind, Event as NodeEvent, Progress, Request};
 use crate::node::Node;
+use crate::store::private_file;
 use base64::Engine as _;
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use studytime_muxrpc::{Body, Call, CallKind, Event, StreamId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-/// Opens the way in.
-pub(crate) async fn serve(node: &Node) -> io::Result<()> {
-    let dir = node.inner().dir.path().to_owned();
+/// What other processes knock at.
+enum Door {
     #[cfg(unix)]
-    if uses_socket(&dir) {
-        return serve_unix(node, &dir);
-    }
-    serve_loopback(node, &dir).await
+    Socket(tokio::net::UnixListener),
+    Loopback(tokio::net::TcpListener),
 }
 
-#[cfg(unix)]
-fn serve_unix(node: &Node, dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = socket_path(dir);
-    // Left over from a killed run: the directory's lock says that nobody uses it.
-    let _ = std::fs::remove_file(&path);
-    let listener = tokio::net::UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+impl Door {
+    async fn accept(&self) -> io::Result<Wire> {
+        Ok(match self {
+            #[cfg(unix)]
+            Self::Socket(listener) => Wire::new(listener.accept().await?.0),
+            Self::Loopback(listener) => Wire::new(listener.accept().await?.0),
+        })
+    }
+}
+
+/// Opens the way in.
+pub(crate) async fn serve(node: &Node) -> io::Result<()> {
+    let (door, token) = open_door(node.inner().dir.path()).await?;
     let task_node = node.clone();
     node.inner().tasks.spawn(async move {
         let stop = task_node.stopped();
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = door.accept() => accepted,
                 () = stop.cancelled() => return,
             };
             match accepted {
-                Ok((stream, _)) => start(&task_node, Wire::new(stream), None),
+                Ok(wire) => start(&task_node, wire, token.clone()),
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
             }
         }
@@ -47,7 +50,18 @@ fn serve_unix(node: &Node, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve_loopback(node: &Node, dir: &Path) -> io::Result<()> {
+/// The socket; or loopback with a token, where there can be no socket.
+async fn open_door(dir: &Path) -> io::Result<(Door, Option<String>)> {
+    #[cfg(unix)]
+    if uses_socket(dir) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = socket_path(dir);
+        // Left over from a killed run: the directory's lock says that nobody uses it.
+        let _ = std::fs::remove_file(&path);
+        let listener = tokio::net::UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        return Ok((Door::Socket(listener), None));
+    }
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let mut secret = [0u8; 32];
     getrandom::fill(&mut secret).map_err(io::Error::other)?;
@@ -56,35 +70,11 @@ async fn serve_loopback(node: &Node, dir: &Path) -> io::Result<()> {
         port: listener.local_addr()?.port(),
         token: token.clone(),
     };
-    write_private(&token_path(dir), &serde_json::to_string(&file)?)?;
-    let task_node = node.clone();
-    node.inner().tasks.spawn(async move {
-        let stop = task_node.stopped();
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = stop.cancelled() => return,
-            };
-            match accepted {
-                Ok((stream, _)) => start(&task_node, Wire::new(stream), Some(token.clone())),
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
-            }
-        }
-    });
-    Ok(())
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    let _ = std::fs::remove_file(path);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)?.write_all(text.as_bytes())
+    let path = token_path(dir);
+    // A new file: one that is there may be open to others.
+    let _ = std::fs::remove_file(&path);
+    private_file(&path, 0o600, true)?.write_all(serde_json::to_string(&file)?.as_bytes())?;
+    Ok((Door::Loopback(listener), Some(token)))
 }
 
 fn start(node: &Node, wire: Wire, token: Option<String>) {

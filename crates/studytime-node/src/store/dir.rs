@@ -142,6 +142,26 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Opens a file that only its owner can use, readable and writable, in the mode
+/// given (on systems that have modes). A `new` one must not exist yet; otherwise
+/// what is there is emptied.
+pub(crate) fn private_file(path: &Path, mode: u32, new: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match new {
+        true => options.create_new(true),
+        false => options.create(true).truncate(true),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(mode);
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    options.open(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

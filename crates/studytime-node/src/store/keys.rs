@@ -1,8 +1,8 @@
 //! The keys of the own feeds: `keys/*.secret` in the SSB secret-file format.
 
-use super::dir::private_dir;
+use super::dir::{private_dir, private_file};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use studytime_schema::{FeedId, Keypair, SecretFileError};
@@ -191,15 +191,8 @@ fn read_capped(path: &Path) -> io::Result<String> {
 }
 
 /// Mode 0400, never overwriting, synced with its folder.
-fn write_secret(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o400);
-    }
-    let mut file = options.open(path)?;
+pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = private_file(path, 0o400, true)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     if let Some(dir) = path.parent() {

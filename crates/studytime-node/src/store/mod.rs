@@ -8,8 +8,8 @@ mod state;
 
 pub use config::{Config, ConfigError};
 pub(crate) use dir::DataDir;
-pub(crate) use dir::private_dir;
 pub use dir::{LockKind, OpenDirError};
-pub(crate) use keys::{KeyRing, KeysError, OwnKind};
+pub(crate) use dir::{private_dir, private_file};
+pub(crate) use keys::{KeyRing, KeysError, OwnKind, write_secret};
 
 pub(crate) use state::{SavedPosition, State, StateError};

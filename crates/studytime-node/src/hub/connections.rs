@@ -1,0 +1,134 @@
+//! The connections that are up, as seen from outside their drivers.
+
+use super::{Errand, Hub, blob_peer};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use studytime_blobs::wants::PeerKind;
+use studytime_replicate::{PeerClock, PeerId, Role};
+use studytime_schema::FeedId;
+use tokio::sync::Notify;
+
+/// A connection, for those who look at it from outside its driver.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) feed: FeedId,
+    pub(crate) address: String,
+    pub(crate) outgoing: bool,
+    pub(crate) studytime: bool,
+    pub(crate) since: u64,
+    pub(crate) traffic: (u64, u64),
+    pub(crate) note: Option<String>,
+    pub(super) outbox: VecDeque<Errand>,
+    pub(super) wake: Arc<Notify>,
+}
+
+/// What a driver tells of a new connection.
+pub(crate) struct NewSlot {
+    pub(crate) address: String,
+    pub(crate) outgoing: bool,
+    pub(crate) known: bool,
+    pub(crate) clock: PeerClock,
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Hub {
+    /// A connection is up. Two connections to one peer are one too many: when
+    /// both sides dialled at once, both must close the same one, so the one
+    /// dialled by the greater key goes. Returns `false` when that is this one.
+    pub(crate) fn connect(&self, me: FeedId, peer: PeerId, slot: NewSlot) -> bool {
+        self.act(|s, now| {
+            let twin = s
+                .slots
+                .iter()
+                .find(|(_, other)| other.feed == peer.feed)
+                .map(|(c, other)| (*c, other.outgoing));
+            if let Some((connection, twin_outgoing)) = twin {
+                let dialler = |outgoing: bool| if outgoing { me } else { peer.feed };
+                // The same direction twice: the old one is likely dead, as its
+                // dialler would not dial again otherwise.
+                if twin_outgoing == slot.outgoing {
+                    s.errand(
+                        connection,
+                        Errand::Close("replaced by a newer connection".into()),
+                    );
+                } else if dialler(slot.outgoing) > dialler(twin_outgoing) {
+                    return false;
+                } else {
+                    s.errand(
+                        connection,
+                        Errand::Close("both sides dialled; the other connection is kept".into()),
+                    );
+                }
+            }
+            let role = if slot.outgoing {
+                Role::Dialer
+            } else {
+                Role::Acceptor
+            };
+            s.slots.insert(
+                peer.connection,
+                Slot {
+                    feed: peer.feed,
+                    address: slot.address,
+                    outgoing: slot.outgoing,
+                    studytime: false,
+                    since: now,
+                    traffic: (0, 0),
+                    note: None,
+                    outbox: VecDeque::new(),
+                    wake: slot.wake,
+                },
+            );
+            s.ebt.connect(peer, role, slot.known, slot.clock, now);
+            s.wants.connect(blob_peer(peer), PeerKind::Other, now);
+            true
+        })
+    }
+
+    /// A connection is gone.
+    pub(crate) fn disconnect(&self, peer: PeerId) {
+        self.act(|s, now| {
+            s.ebt.disconnect(peer, now);
+            s.wants.disconnect(blob_peer(peer), now);
+            s.slots.remove(&peer.connection);
+            s.legacy.remove(&peer.connection);
+        });
+    }
+
+    /// What a driver has to do.
+    pub(crate) fn errands(&self, connection: u64, into: &mut VecDeque<Errand>) {
+        if let Some(slot) = self.lock().slots.get_mut(&connection) {
+            into.append(&mut slot.outbox);
+        }
+    }
+
+    /// Notes bytes moved, for people.
+    pub(crate) fn count(&self, connection: u64, received: u64, sent: u64) {
+        if let Some(slot) = self.lock().slots.get_mut(&connection) {
+            slot.traffic.0 += received;
+            slot.traffic.1 += sent;
+        }
+    }
+
+    /// The peer said what it is.
+    pub(crate) fn is_studytime(&self, peer: PeerId) {
+        self.act(|s, now| {
+            if let Some(slot) = s.slots.get_mut(&peer.connection) {
+                slot.studytime = true;
+            }
+            s.wants.set_kind(blob_peer(peer), PeerKind::StudyTime, now);
+        });
+    }
+
+    /// Looks at every connection.
+    pub(crate) fn each_slot(&self, mut f: impl FnMut(u64, &Slot)) {
+        for (connection, slot) in &self.lock().slots {
+            f(*connection, slot);
+        }
+    }
+
+    /// Whether a connection to this peer is up.
+    pub(crate) fn is_connected(&self, feed: &FeedId) -> bool {
+        self.lock().slots.values().any(|s| s.feed == *feed)
+    }
+}

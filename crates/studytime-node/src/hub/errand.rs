@@ -1,0 +1,65 @@
+//! What the state machines ask of others: of a peer's driver, and of the disk.
+
+use studytime_blobs::wire::WantFrame;
+use studytime_replicate::PeerClock;
+use studytime_replicate::ebt::{FallbackReason, IngestOutcome, Payload};
+use studytime_schema::{BlobId, FeedId};
+
+/// What a peer's driver is asked to do.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    OpenEbt,
+    RestartEbt,
+    Ebt(Payload),
+    ReadFeed {
+        feed: FeedId,
+        from: u64,
+        max_count: usize,
+        max_bytes: usize,
+    },
+    Fallback(FallbackReason),
+    FetchHistory {
+        feed: FeedId,
+        from: u64,
+    },
+    Wants(WantFrame),
+    Fetch {
+        blob: BlobId,
+        max: u64,
+        resume: Option<u64>,
+    },
+    CancelFetch {
+        blob: BlobId,
+    },
+    /// A feed has grown, for those who follow it over a history stream.
+    Appended {
+        feed: FeedId,
+        tip: u64,
+    },
+    /// What became of messages this peer sent.
+    Ingested {
+        feed: FeedId,
+        tip: u64,
+        outcome: IngestOutcome,
+    },
+    Close(String),
+}
+
+/// Disk work that the state machines ask for.
+#[derive(Debug)]
+pub(crate) enum Chore {
+    SaveClock(FeedId, PeerClock),
+    ForgetHeard(FeedId),
+    Shun {
+        peer: FeedId,
+        feed: FeedId,
+        sequence: u64,
+        fork: bool,
+    },
+    NeedHave(Vec<BlobId>),
+    Lookup(Vec<BlobId>),
+    PushSeen {
+        blob: BlobId,
+        peer: FeedId,
+    },
+}
