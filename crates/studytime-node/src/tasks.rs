@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use studytime_blobs::wants::{Priority, WantSpec};
 use studytime_index::Changes;
-use studytime_replicate::store::Shunned;
 use studytime_schema::BlobId;
 use tokio::sync::mpsc;
 
@@ -267,21 +266,7 @@ impl Node {
                     .err()
                     .map(Into::into),
                 Chore::ForgetHeard(feed) => inner.feeds.forget_heard(&feed).err().map(Into::into),
-                Chore::Shun {
-                    peer,
-                    feed,
-                    sequence,
-                    fork,
-                } => {
-                    let shunned = Shunned {
-                        peer,
-                        feed,
-                        sequence,
-                        fork,
-                        at: now_ms(),
-                    };
-                    inner.feeds.shun(&shunned).err().map(Into::into)
-                }
+                Chore::Shun(shunned) => inner.feeds.shun(&shunned).err().map(Into::into),
                 Chore::NeedHave(blobs) => {
                     let sizes = |b: &BlobId| inner.blobs.size(b).ok().flatten();
                     let have: Vec<_> = blobs.iter().map(|b| (*b, sizes(b))).collect();

@@ -3,6 +3,7 @@
 use studytime_blobs::wire::WantFrame;
 use studytime_replicate::PeerClock;
 use studytime_replicate::ebt::{FallbackReason, IngestOutcome, Payload};
+use studytime_replicate::store::Shunned;
 use studytime_schema::{BlobId, FeedId};
 
 /// What a peer's driver is asked to do.
@@ -50,16 +51,8 @@ pub(crate) enum Errand {
 pub(crate) enum Chore {
     SaveClock(FeedId, PeerClock),
     ForgetHeard(FeedId),
-    Shun {
-        peer: FeedId,
-        feed: FeedId,
-        sequence: u64,
-        fork: bool,
-    },
+    Shun(Shunned),
     NeedHave(Vec<BlobId>),
     Lookup(Vec<BlobId>),
-    PushSeen {
-        blob: BlobId,
-        peer: FeedId,
-    },
+    PushSeen { blob: BlobId, peer: FeedId },
 }

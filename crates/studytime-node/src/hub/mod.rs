@@ -20,6 +20,7 @@ use studytime_blobs::media::{Media, MediaConfig, ReaderId};
 use studytime_blobs::store::BlobStore;
 use studytime_blobs::wants::{self, FetchFailure, OwnerId, PushSpec, WantSpec, Wants, WantsConfig};
 use studytime_replicate::ebt::{self, Config, Ebt};
+use studytime_replicate::store::Shunned;
 use studytime_replicate::{FeedStore, PeerId, Want};
 use studytime_schema::{BlobId, FeedId};
 use tokio::sync::{Notify, mpsc};
@@ -170,14 +171,11 @@ impl Hub {
         self.lock().ebt.may_have(peer, known, feed)
     }
 
-    /// Remembers that a feed is not fetched from a peer.
-    pub(crate) fn shun(&self, peer: FeedId, feed: FeedId, sequence: u64, fork: bool) {
-        self.chore(Chore::Shun {
-            peer,
-            feed,
-            sequence,
-            fork,
-        });
+    /// Remembers that a feed is not fetched from a peer, from now on and after
+    /// a restart.
+    pub(crate) fn shun(&self, shunned: Shunned) {
+        self.act(|s, _| s.ebt.load_shunned([&shunned]));
+        self.chore(Chore::Shun(shunned));
     }
 
     /// A feed has grown in the store by an own message.

@@ -1,10 +1,12 @@
 //! What follows from a call on the state machines, handed to whoever does it.
 
 use super::{Chore, Errand, Hub, MEDIA_OWNER, State};
+use crate::clock::now_ms;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use studytime_blobs::wants;
 use studytime_replicate::ebt;
+use studytime_replicate::store::Shunned;
 
 impl Hub {
     pub(super) fn drain(&self, state: &mut State, now: u64) {
@@ -69,12 +71,13 @@ impl Hub {
                 sequence,
                 fork,
             } => {
-                return self.chore(Chore::Shun {
+                return self.chore(Chore::Shun(Shunned {
                     peer,
                     feed,
                     sequence,
                     fork,
-                });
+                    at: now_ms(),
+                }));
             }
             Output::Ingest { .. } => {
                 self.ingest

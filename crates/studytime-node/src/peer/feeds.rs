@@ -9,6 +9,7 @@ use std::time::Duration;
 use studytime_muxrpc::{Body, Call, CallKind, StreamId};
 use studytime_replicate::ebt::Payload;
 use studytime_replicate::history::{ClientConfig, ClientOutput, ServerOutput};
+use studytime_replicate::store::Shunned;
 use studytime_replicate::wire::{
     CREATE_HISTORY_STREAM, HistoryRequest, REPLICATE_ARGS, check_replicate_args,
 };
@@ -403,10 +404,13 @@ impl Session {
                     sequence,
                     fork,
                 } => {
-                    self.node
-                        .inner()
-                        .hub
-                        .shun(self.peer.feed, feed, sequence, fork);
+                    self.node.inner().hub.shun(Shunned {
+                        peer: self.peer.feed,
+                        feed,
+                        sequence,
+                        fork,
+                        at: now_ms(),
+                    });
                 }
                 _ => {}
             }
