@@ -2,6 +2,7 @@
 //! with group commit. Own messages and received ones go through the same door.
 
 use crate::clock::now_ms;
+use crate::ingest::Caller;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,21 +27,29 @@ pub(crate) const MAX_PERMIT: u32 = 1 << 20;
 /// Most verify threads; more than this outrun any disk.
 const MAX_VERIFIERS: usize = 8;
 
-/// A message as it came from a peer. It holds its share of the byte budget
+/// Who gave a message, and is told what became of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A connection.
+    Peer(PeerId),
+    /// A call of [`Node::ingest`](crate::Node::ingest).
+    Caller(Arc<Caller>),
+}
+
+/// A message as it was given. It holds its share of the byte budget
 /// until it is on disk or refused.
 pub(crate) struct Received {
     pub(crate) feed: FeedId,
     pub(crate) sequence: u64,
     pub(crate) wire: bytes::Bytes,
-    /// Which connection sent it.
-    pub(crate) from: PeerId,
+    pub(crate) from: Source,
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What became of one received message, told after it is on disk.
 #[derive(Debug)]
 pub(crate) struct Ingested {
-    pub(crate) from: PeerId,
+    pub(crate) from: Source,
     pub(crate) feed: FeedId,
     pub(crate) sequence: u64,
     pub(crate) outcome: Outcome,
@@ -73,8 +82,8 @@ pub(crate) struct Batch {
 }
 
 enum Job {
-    Verified(Arc<Message>, PeerId, Option<OwnedSemaphorePermit>),
-    Refused(Box<Rejected>, PeerId),
+    Verified(Arc<Message>, Source, Option<OwnedSemaphorePermit>),
+    Refused(Box<Rejected>, Source),
     Publish(
         Box<Batch>,
         oneshot::Sender<Result<Vec<Published>, PublishError>>,
@@ -231,9 +240,9 @@ struct Worker {
 #[derive(Default)]
 struct Group {
     messages: Vec<Arc<Message>>,
-    from: Vec<PeerId>,
+    from: Vec<Source>,
     permits: Vec<OwnedSemaphorePermit>,
-    refused: Vec<(Rejected, PeerId)>,
+    refused: Vec<(Rejected, Source)>,
 }
 
 impl Worker {
@@ -328,7 +337,7 @@ impl Worker {
         }
     }
 
-    fn remember(&self, refused: &[(Rejected, PeerId)]) {
+    fn remember(&self, refused: &[(Rejected, Source)]) {
         let mut set = self
             .rejected
             .write()

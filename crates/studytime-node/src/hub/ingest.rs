@@ -2,8 +2,8 @@
 
 use super::Errand;
 use crate::node::Node;
-use crate::writer::{Ingested, Outcome, Received};
-use std::collections::BTreeMap;
+use crate::writer::{Ingested, Outcome, Received, Source};
+use std::collections::{BTreeMap, BTreeSet};
 use studytime_replicate::ebt::{self, IngestOutcome, Tally};
 use studytime_schema::FeedId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,17 +23,26 @@ impl Node {
                     feed,
                     sequence,
                     wire,
-                    from: peer,
+                    from: Source::Peer(peer),
                     permit: permit.take(),
                 });
             }
         }
     }
 
-    /// Tells EBT what became of messages.
+    /// Tells EBT, and who else gave messages, what became of them.
     pub(crate) fn ingested(&self, outcomes: &[Ingested], tips: &BTreeMap<FeedId, u64>) {
         let mut tally = Tally::new();
+        let mut called: BTreeSet<FeedId> = BTreeSet::new();
         for done in outcomes {
+            let peer = match &done.from {
+                Source::Peer(peer) => *peer,
+                Source::Caller(caller) => {
+                    caller.told(done.feed, done.sequence, &done.outcome);
+                    called.insert(done.feed);
+                    continue;
+                }
+            };
             let outcome = match &done.outcome {
                 Outcome::Append(appended) => appended.into(),
                 Outcome::Refused(reason) => {
@@ -42,7 +51,7 @@ impl Node {
                     IngestOutcome::Invalid { sequence }
                 }
             };
-            tally.add(done.from, done.feed, done.sequence, outcome);
+            tally.add(peer, done.feed, done.sequence, outcome);
         }
         self.inner().hub.act(|s, now| {
             for (peer, feed, through, outcome) in tally.into_words() {
@@ -55,6 +64,9 @@ impl Node {
             }
             for (feed, tip) in tips {
                 s.grown(*feed, *tip);
+                if called.contains(feed) {
+                    s.ebt.appended(*feed, *tip, now);
+                }
             }
         });
     }

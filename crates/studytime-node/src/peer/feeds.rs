@@ -3,6 +3,7 @@
 use super::session::{Done, Session, Use};
 use crate::clock::now_ms;
 use crate::hub::Errand;
+use crate::writer::{Received, Source};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -392,11 +393,11 @@ impl Session {
                     feed,
                     sequence,
                     wire,
-                } => self.node.inner().writer.ingest(crate::writer::Received {
+                } => self.node.inner().writer.ingest(Received {
                     feed,
                     sequence,
                     wire,
-                    from: self.peer,
+                    from: Source::Peer(self.peer),
                     permit: None,
                 }),
                 ClientOutput::Shun {
