@@ -1,121 +1,137 @@
-//! Messages from bytes to disk, beside what the signatures alone cost on the
-//! same cores in the same run.
+//! Messages from bytes to disk, and to disk with the index kept up, beside what
+//! their signatures alone cost on the same cores in the same run.
 //!
-//! `cargo bench --bench ingest [-- MESSAGES]`
+//! `cargo bench --bench ingest [-- MESSAGES...]`
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
-use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::Instant;
+mod support;
+
+use bytes::Bytes;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+use studytime_node::{Builder, Node, api};
 use studytime_replicate::ingest::{Verifier, append, shard};
 use studytime_replicate::{FeedStore, SqliteStore};
-use studytime_schema::{FeedId, Keypair, Message, VerifyingKey};
+use studytime_schema::FeedId;
+use support::corpus::Corpus;
+use support::meter::{Meter, Spent, measure, peak_mib, reset_peak};
+use support::{cores, limits, report, sizes};
 
-const FEEDS: u8 = 16;
-
-/// `count` lessons of about a kilobyte, over a few feeds, in order.
-fn messages(count: usize) -> Vec<Arc<Message>> {
-    let text = "Peat grows about a millimetre a year. ".repeat(20);
-    let per_feed = count / usize::from(FEEDS);
-    (0..FEEDS)
-        .flat_map(|n| {
-            let keys = Keypair::from_seed(&[n + 1; 32]);
-            let mut tip = None;
-            (1..=per_feed)
-                .map(|i| {
-                    let content = serde_json::json!({
-                        "type": "studytime_course_lesson", "lesson_number": i,
-                        "name": format!("Lesson {i}"), "lesson_content": text,
-                    });
-                    let message =
-                        Message::sign(&keys, tip.as_ref(), 1_700_000_000_000, &content, None);
-                    let message = message.expect("a valid message");
-                    tip = Some(message.tip());
-                    Arc::new(message)
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Messages a second.
-fn rate(count: usize, work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    count as f64 / start.elapsed().as_secs_f64()
-}
-
-fn main() {
-    // Cargo passes `--bench`; a number chooses the size.
-    let count = std::env::args()
-        .find_map(|a| a.parse().ok())
-        .unwrap_or(20_000);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let all = messages(count);
-    let count = all.len();
-    let wires: Vec<(FeedId, Vec<u8>)> = all
-        .iter()
-        .map(|m| (m.author(), m.wire().as_bytes().to_vec()))
-        .collect();
-
-    // The limit: strict verification of as many signatures, nothing else.
-    let signed: Vec<(VerifyingKey, [u8; 64], Vec<u8>)> = (0..FEEDS)
-        .map(|n| {
-            let keys = Keypair::from_seed(&[n + 1; 32]);
-            let bytes = vec![n; 1_100];
-            (
-                VerifyingKey::new(keys.id()).expect("a valid key"),
-                keys.sign(&bytes),
-                bytes,
-            )
-        })
-        .collect();
-    let limit = rate(count, || {
-        std::thread::scope(|s| {
-            for t in 0..threads {
-                let signed = &signed;
-                s.spawn(move || {
-                    for i in (t..count).step_by(threads) {
-                        let (key, signature, bytes) = &signed[i % signed.len()];
-                        assert!(key.verify(bytes, signature));
-                    }
-                });
-            }
-        });
-    });
-
+/// Verify threads and one writer with group commit, over the libraries alone.
+fn to_disk(corpus: &Corpus) -> Spent {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let store = SqliteStore::open(dir.path().join("feeds.db")).expect("a new store");
-    let ours = rate(count, || {
-        let (tx, rx) = channel();
-        std::thread::scope(|s| {
-            for t in 0..threads {
-                let (tx, wires) = (tx.clone(), &wires);
-                s.spawn(move || {
-                    let mut verifier = Verifier::new(None);
-                    for (author, wire) in wires.iter().filter(|(a, _)| shard(a, threads) == t) {
-                        tx.send(verifier.verify(author, wire).expect("a valid message"))
-                            .expect("the writer");
-                    }
-                });
-            }
-            drop(tx);
+    let threads = cores();
+    let ((), spent) = measure(|| {
+        std::thread::scope(|scope| {
+            let (verified, inbox) = sync_channel(4_096);
+            let shards: Vec<_> = (0..threads)
+                .map(|_| {
+                    let (tx, rx) = sync_channel::<(FeedId, Bytes)>(1_024);
+                    let verified = verified.clone();
+                    scope.spawn(move || {
+                        let mut verifier = Verifier::new(None);
+                        for (author, wire) in rx {
+                            let message = verifier.verify(&author, &wire).expect("valid");
+                            verified.send(message).expect("the writer");
+                        }
+                    });
+                    tx
+                })
+                .collect();
+            drop(verified);
+            let feeder = corpus.read();
+            scope.spawn(move || {
+                for wire in feeder {
+                    let author = Corpus::author(&wire);
+                    let to = &shards[shard(&author, threads)];
+                    to.send((author, wire)).expect("a verifier");
+                }
+            });
             let mut group = Vec::new();
-            while let Ok(message) = rx.recv() {
+            while let Ok(message) = inbox.recv() {
                 group.push(message);
-                group.extend(rx.try_iter().take(2_000));
+                while group.len() < 2_000
+                    && let Ok(more) = inbox.recv_timeout(Duration::from_millis(50))
+                {
+                    group.push(more);
+                }
                 append(&store, &group, 0).expect("kept");
                 group.clear();
             }
         });
     });
-    assert_eq!(store.counts().expect("counts").messages, count as u64);
-    println!(
-        "ingest to disk, {threads} threads, {count} messages of {} bytes",
-        wires[0].1.len()
-    );
-    println!("  ours   {ours:>9.0} messages/s (parsed, verified, chained, synced)");
-    println!("  limit  {limit:>9.0} messages/s (strict signatures only)");
-    println!("  ratio  {:>9.2}", ours / limit);
+    let kept = store.counts().expect("counts").messages;
+    assert_eq!(kept, corpus.count as u64);
+    spent
+}
+
+/// A whole node: the same, and its index following; until all can be found.
+async fn with_index(corpus: &Corpus) -> Spent {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let builder = Builder::new(dir.path()).default_lists(false).control(false);
+    let node = builder.open().await.expect("a node");
+    let handle = node.handle();
+    let id = corpus.list;
+    handle.call(api::CatalogAdd { id }).await.expect("a list");
+    let meter = Meter::start();
+    let done = node.ingest(corpus.read()).await.expect("taken in");
+    caught_up(&node).await;
+    let spent = meter.spent();
+    assert_eq!(done.kept, corpus.count as u64, "{done:?}");
+    node.shutdown().await;
+    spent
+}
+
+async fn caught_up(node: &Node) {
+    let handle = node.handle();
+    loop {
+        let status = handle.call(api::Status {}).await.expect("a status");
+        if status.index_behind == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for size in sizes(&[100_000]) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let corpus = Corpus::write(dir.path(), size);
+        let count = corpus.count as f64;
+        println!(
+            "{} messages of {} bytes, {} cores; the limit is strict signatures alone",
+            corpus.count,
+            corpus.mean_bytes,
+            cores()
+        );
+        // The limit before, between and after, as neighbours come and go.
+        let limit = || limits::strict_signatures(corpus.count, corpus.mean_bytes, cores());
+        let first = limit();
+        reset_peak();
+        let disk = to_disk(&corpus);
+        let disk_peak = peak_mib();
+        let second = limit();
+        reset_peak();
+        let index = runtime.block_on(with_index(&corpus));
+        let index_peak = peak_mib();
+        let third = limit();
+        for (what, ours, peak, before, after) in [
+            ("to disk", disk, disk_peak, first, second),
+            ("to disk and index", index, index_peak, second, third),
+        ] {
+            let wall = (before.wall + after.wall) / 2.0;
+            let cpu = (before.cpu + after.cpu) / 2.0;
+            report(what, "messages/s", count / ours.wall, count / wall);
+            report(
+                "  by processor time",
+                "per CPU s",
+                count / ours.cpu,
+                count / cpu,
+            );
+            println!("    memory at most {peak:.0} MiB");
+        }
+    }
 }

@@ -1,0 +1,79 @@
+//! Wall time, processor time and memory of this process.
+
+use std::time::Instant;
+
+/// A span of work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spent {
+    /// Seconds on the wall.
+    pub(crate) wall: f64,
+    /// Seconds of processor time of all threads; counted in hundredths.
+    pub(crate) cpu: f64,
+}
+
+/// A running measurement.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    started: Instant,
+    cpu: f64,
+}
+
+impl Meter {
+    /// From now on.
+    pub(crate) fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            cpu: cpu_seconds(),
+        }
+    }
+
+    /// Until now.
+    pub(crate) fn spent(&self) -> Spent {
+        Spent {
+            wall: self.started.elapsed().as_secs_f64(),
+            cpu: cpu_seconds() - self.cpu,
+        }
+    }
+}
+
+/// Measures a piece of work.
+pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Spent) {
+    let meter = Meter::start();
+    let done = work();
+    (done, meter.spent())
+}
+
+/// Processor time of this process so far; not a number where the system does
+/// not tell it this way (all but Linux).
+fn cpu_seconds() -> f64 {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
+        return f64::NAN;
+    };
+    // The program's name, in brackets, may hold spaces.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let mut fields = after.split_whitespace().skip(11);
+    let mut ticks = || fields.next().and_then(|f| f.parse::<f64>().ok());
+    match (ticks(), ticks()) {
+        (Some(user), Some(system)) => (user + system) / 100.0,
+        _ => f64::NAN,
+    }
+}
+
+/// Forgets the highest memory use so far.
+pub(crate) fn reset_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The most memory this process held since [`reset_peak`], in MiB, without
+/// mapped files.
+pub(crate) fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = |name: &str| {
+        let line = status.lines().find(|l| l.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    match (value("VmHWM:"), value("RssFile:")) {
+        (Some(all), Some(files)) => (all - files) / 1024.0,
+        _ => f64::NAN,
+    }
+}
