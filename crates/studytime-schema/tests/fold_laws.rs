@@ -7,8 +7,9 @@ mod fold_support;
 use fold_support::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use studytime_schema::fold::{Input, Step};
+use studytime_schema::fold::{CourseBody, Input, LessonsTouched, Step};
 use studytime_schema::{Entry, FeedId, Keypair, LogPosition, Message, Tip};
 
 const FEEDS: u8 = 4;
@@ -180,6 +181,43 @@ proptest! {
             let numbers: Vec<u64> = outline.lessons.iter().map(|l| l.lesson_number).collect();
             prop_assert!(numbers.is_sorted());
         }
+    }
+
+    /// Lessons kept one by one, by what each few messages touched, are those
+    /// of the outline, in its order.
+    #[test]
+    fn lessons_one_by_one_are_the_outline(
+        author in prop::collection::vec(content(), 0..80),
+        pauses in prop::collection::vec(any::<bool>(), 80),
+    ) {
+        let mut writer = Author::new(1);
+        for content in author {
+            write(&mut writer, content);
+        }
+        let mut body = CourseBody::new(writer.feed);
+        let mut touched = LessonsTouched::default();
+        let mut kept = BTreeMap::new();
+        for (msg, pause) in writer.log.iter().zip(pauses.iter().cycle()) {
+            if let Ok(Some(step)) = Step::read(msg) {
+                body.apply_noting(&step, &mut touched);
+            }
+            if *pause {
+                for now in body.lessons_now(&touched) {
+                    kept.insert(now.id, now);
+                }
+                touched.clear();
+            }
+        }
+        for now in body.lessons_now(&touched) {
+            kept.insert(now.id, now);
+        }
+        let mut rows: Vec<_> = kept
+            .into_values()
+            .filter_map(|now| Some((now.taken, now.view?)))
+            .collect();
+        rows.sort_by_key(|(taken, view)| (view.lesson_number, *taken));
+        let lessons: Vec<_> = rows.into_iter().map(|(_, view)| view).collect();
+        prop_assert_eq!(lessons, body.outline().lessons);
     }
 
     /// A model of rule 1 and 3 for one field: the last statement of a list

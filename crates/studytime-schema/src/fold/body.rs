@@ -9,6 +9,7 @@ use crate::content::{
 use crate::refs::{FeedId, MessageId};
 use crate::view::{CourseOutline, LessonView};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most lessons that are kept of one course, removed ones included.
 pub const MAX_LESSONS: usize = 10_000;
@@ -55,6 +56,35 @@ impl LessonState {
     fn is(&self, id: &MessageId) -> bool {
         self.id == *id || self.aliases.contains(id)
     }
+}
+
+/// The lessons that messages bore on, gathered by
+/// [`apply_noting`](CourseBody::apply_noting).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LessonsTouched(BTreeSet<usize>);
+
+impl LessonsTouched {
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// One lesson as it stands now, for those who keep lessons one by one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LessonNow {
+    /// Its identity.
+    pub id: MessageId,
+    /// The sequence at which it took its number: lessons stand in the order of
+    /// their numbers, and of this on one number.
+    pub taken: u64,
+    /// What the outline shows of it; `None` when it shows nothing.
+    pub view: Option<LessonView>,
 }
 
 impl CourseBody {
@@ -111,6 +141,13 @@ impl CourseBody {
     /// user's lists reports its listings here as not counting; they do not
     /// count for the course.
     pub fn apply_step(&mut self, step: &Step) -> Vec<Ignored> {
+        self.apply_noting(step, &mut LessonsTouched::default())
+    }
+
+    /// [`apply_step`](Self::apply_step), noting the lessons that it changes:
+    /// [`lessons_now`](Self::lessons_now) then tells how they stand, without
+    /// looking at the others.
+    pub fn apply_noting(&mut self, step: &Step, touched: &mut LessonsTouched) -> Vec<Ignored> {
         if step.feed != self.feed || step.sequence <= self.seen {
             return Vec::new();
         }
@@ -122,7 +159,7 @@ impl CourseBody {
             }
             Effect::OwnRecord => self.own.apply_step(step),
             Effect::Body => self
-                .apply_body(step)
+                .apply_body(step, &mut touched.0)
                 .into_iter()
                 .map(|reason| step.ignored(reason))
                 .collect(),
@@ -132,19 +169,24 @@ impl CourseBody {
         reports
     }
 
-    fn apply_body(&mut self, step: &Step) -> Vec<IgnoredReason> {
+    fn apply_body(&mut self, step: &Step, touched: &mut BTreeSet<usize>) -> Vec<IgnoredReason> {
         match &step.content {
-            Content::Lesson(lesson) => self.lesson(step, lesson),
-            Content::LessonUpdate(update) => self.lesson_update(step, update),
-            Content::ItemUpdate(update) => self.item_update(step, update),
+            Content::Lesson(lesson) => self.lesson(step, lesson, touched),
+            Content::LessonUpdate(update) => self.lesson_update(step, update, touched),
+            Content::ItemUpdate(update) => self.item_update(step, update, touched),
             content => match Kind::from_content(step.id, content) {
-                Some((number, kind)) => self.item(step, number, kind),
+                Some((number, kind)) => self.item(step, number, kind, touched),
                 None => Vec::new(),
             },
         }
     }
 
-    fn lesson(&mut self, step: &Step, lesson: &Lesson) -> Vec<IgnoredReason> {
+    fn lesson(
+        &mut self,
+        step: &Step,
+        lesson: &Lesson,
+        touched: &mut BTreeSet<usize>,
+    ) -> Vec<IgnoredReason> {
         let at = match self.holder(lesson.lesson_number) {
             Some(at) => at,
             None => match self.add_lesson(step, lesson.lesson_number) {
@@ -155,6 +197,7 @@ impl CourseBody {
         let Some(state) = self.lessons.get_mut(at) else {
             return Vec::new();
         };
+        touched.insert(at);
         if state.id != step.id && state.aliases.len() < MAX_ALIASES {
             state.aliases.push(step.id);
         }
@@ -162,19 +205,24 @@ impl CourseBody {
         rename(&mut state.name, &Patch::Set(lesson.name.clone()))
     }
 
-    fn lesson_update(&mut self, step: &Step, update: &LessonUpdate) -> Vec<IgnoredReason> {
+    fn lesson_update(
+        &mut self,
+        step: &Step,
+        update: &LessonUpdate,
+        touched: &mut BTreeSet<usize>,
+    ) -> Vec<IgnoredReason> {
         let found = match update.lesson {
-            LessonHandle::Id(id) => self.lessons.iter_mut().find(|l| l.is(&id)),
-            LessonHandle::Number(number) => self
-                .holder(number)
-                .or_else(|| self.last_removed(number))
-                .and_then(|at| self.lessons.get_mut(at)),
+            LessonHandle::Id(id) => self.lessons.iter().position(|l| l.is(&id)),
+            LessonHandle::Number(number) => {
+                self.holder(number).or_else(|| self.last_removed(number))
+            }
         };
-        let Some(state) = found else {
+        let Some((at, state)) = found.and_then(|at| Some((at, self.lessons.get_mut(at)?))) else {
             return vec![IgnoredReason::UpdateBeforeTarget {
                 target: update.lesson.to_string(),
             }];
         };
+        touched.insert(at);
         state.fields.update(&update.fields);
         if let Some(number) = update.lesson_number
             && number != state.number
@@ -188,12 +236,19 @@ impl CourseBody {
         rename(&mut state.name, &update.name)
     }
 
-    fn item(&mut self, step: &Step, number: u64, kind: Kind) -> Vec<IgnoredReason> {
+    fn item(
+        &mut self,
+        step: &Step,
+        number: u64,
+        kind: Kind,
+        touched: &mut BTreeSet<usize>,
+    ) -> Vec<IgnoredReason> {
         if self.items.len() >= MAX_ITEMS {
             return vec![too_many("items", MAX_ITEMS)];
         }
         match self.bind(step, number) {
             Ok(lesson) => {
+                touched.insert(lesson);
                 self.items.push(ItemState {
                     lesson,
                     removed: false,
@@ -205,7 +260,12 @@ impl CourseBody {
         }
     }
 
-    fn item_update(&mut self, step: &Step, update: &ItemUpdate) -> Vec<IgnoredReason> {
+    fn item_update(
+        &mut self,
+        step: &Step,
+        update: &ItemUpdate,
+        touched: &mut BTreeSet<usize>,
+    ) -> Vec<IgnoredReason> {
         let Some(at) = self.items.iter().position(|i| *i.kind.id() == update.item) else {
             return vec![IgnoredReason::UpdateBeforeTarget {
                 target: format!("item {}", update.item),
@@ -215,9 +275,13 @@ impl CourseBody {
         let Some(item) = self.items.get_mut(at) else {
             return Vec::new();
         };
+        touched.insert(item.lesson);
         let mut reports = item.update(update);
         match moved {
-            Some(Ok(lesson)) => item.lesson = lesson,
+            Some(Ok(lesson)) => {
+                touched.insert(lesson);
+                item.lesson = lesson;
+            }
             Some(Err(reason)) => reports.push(reason),
             None => {}
         }
@@ -300,15 +364,41 @@ impl CourseBody {
         for item in self.items.iter().filter(|i| !i.removed) {
             let place = places.get(item.lesson).copied().flatten();
             if let Some(lesson) = place.and_then(|place| lessons.get_mut(place)) {
-                match &item.kind {
-                    Kind::Video(video) => lesson.videos.push(video.clone()),
-                    Kind::Attachment(file) => lesson.attachments.push(file.clone()),
-                    Kind::Test(test) => lesson.tests.push(test.clone()),
+                item.show_in(lesson);
+            }
+        }
+        lessons.retain(is_shown);
+        CourseOutline { lessons }
+    }
+
+    /// How these lessons stand now. The views are those of
+    /// [`outline`](Self::outline).
+    pub fn lessons_now(&self, touched: &LessonsTouched) -> Vec<LessonNow> {
+        let mut views: BTreeMap<usize, LessonView> = BTreeMap::new();
+        for &at in &touched.0 {
+            if let Some(state) = self.lessons.get(at).filter(|l| !l.removed) {
+                views.insert(at, state.view());
+            }
+        }
+        if !views.is_empty() {
+            for item in self.items.iter().filter(|i| !i.removed) {
+                if let Some(view) = views.get_mut(&item.lesson) {
+                    item.show_in(view);
                 }
             }
         }
-        lessons.retain(|l| !l.name.is_empty() || l.has_text() || l.items().next().is_some());
-        CourseOutline { lessons }
+        touched
+            .0
+            .iter()
+            .filter_map(|at| {
+                let state = self.lessons.get(*at)?;
+                Some(LessonNow {
+                    id: state.id,
+                    taken: state.taken,
+                    view: views.remove(at).filter(is_shown),
+                })
+            })
+            .collect()
     }
 }
 
@@ -345,6 +435,11 @@ impl LessonState {
             tests: Vec::new(),
         }
     }
+}
+
+/// An unnamed lesson whose items are all gone is not shown.
+fn is_shown(lesson: &LessonView) -> bool {
+    !lesson.name.is_empty() || lesson.has_text() || lesson.items().next().is_some()
 }
 
 pub(super) fn rename(name: &mut String, new: &Patch<String>) -> Vec<IgnoredReason> {

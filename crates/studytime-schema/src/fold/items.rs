@@ -4,7 +4,7 @@ use super::IgnoredReason;
 use super::body::rename;
 use crate::content::{Content, ItemUpdate, Patch};
 use crate::refs::MessageId;
-use crate::view::{AttachmentView, MediaLink, TestView, VideoView};
+use crate::view::{AttachmentView, LessonView, MediaLink, TestView, VideoView};
 use serde::{Deserialize, Serialize};
 
 /// One item, standing or removed.
@@ -93,6 +93,15 @@ impl Kind {
 }
 
 impl ItemState {
+    /// Adds it to its lesson's view.
+    pub(super) fn show_in(&self, lesson: &mut LessonView) {
+        match &self.kind {
+            Kind::Video(video) => lesson.videos.push(video.clone()),
+            Kind::Attachment(file) => lesson.attachments.push(file.clone()),
+            Kind::Test(test) => lesson.tests.push(test.clone()),
+        }
+    }
+
     /// Changes the item as an update says, but for the lesson it belongs to.
     pub(super) fn update(&mut self, update: &ItemUpdate) -> Vec<IgnoredReason> {
         if let Some(removed) = update.removed {

@@ -61,7 +61,7 @@ mod notes;
 mod progress;
 mod step;
 
-pub use body::{CourseBody, MAX_ITEMS, MAX_LESSONS};
+pub use body::{CourseBody, LessonNow, LessonsTouched, MAX_ITEMS, MAX_LESSONS};
 pub use ignored::{Ignored, IgnoredReason};
 pub use learner::{Enrolled, LearnerBookmark, LearnerState, Mark, Score, Touched};
 pub use listing::Listing;
