@@ -3,9 +3,7 @@
 use crate::changes::Changes;
 use crate::facts::{BytesHere, Facts};
 use crate::model::About;
-use crate::store::{
-    CourseStats, FeedNumbers, LessonsChanged, ListingRow, Row, StoredBody, read, write,
-};
+use crate::store::{CourseStats, FeedNumbers, ListingRow, Row, StoredBody, read, write};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use studytime_schema::content::{Content, CourseFields, LessonFields};
@@ -287,7 +285,7 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         for (row, course, lesson) in write::docs_naming(self.conn, blob)? {
-            self.queue(row)?;
+            self.queue(row, false)?;
             self.touch(course)?;
             self.changes.courses.insert(course);
             if let Some(lesson) = lesson {
@@ -297,16 +295,16 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn queue(&mut self, row: Row) -> rusqlite::Result<()> {
+    fn queue(&mut self, row: Row, fresh: bool) -> rusqlite::Result<()> {
         self.queued = true;
-        write::queue(self.conn, row, self.stamp)
+        write::queue(self.conn, row, self.stamp, fresh)
     }
 
     /// Writes the rows that the entries changed.
     pub(crate) fn finish(&mut self) -> rusqlite::Result<()> {
         for ((list, _), row) in std::mem::take(&mut self.listings) {
             let id = write::put_listing(self.conn, list, &row)?;
-            self.queue(Row::Listing(id))?;
+            self.queue(Row::Listing(id), row.id == 0)?;
         }
         for (number, about) in std::mem::take(&mut self.abouts) {
             write::put_about(self.conn, number, &about)?;
@@ -316,34 +314,29 @@ impl<'a> Batch<'a> {
                 continue;
             };
             let body = self.bodies.get(self.conn, number, feed)?;
+            let lessons = body.lessons_now();
             body.store(self.conn, number)?;
-            let outline = body.body.outline();
-            let changed = write::put_lessons(self.conn, number, &outline)?;
-            self.lessons(feed, changed)?;
-            let mut stats = read::stats_of(self.conn, number)?.unwrap_or_default();
-            stats.lessons = outline.lessons.len() as u64;
-            count_bytes(self.conn, number, &mut stats, &self.facts.bytes_here)?;
+            let mut stats = read::stats_of(self.conn, number)?.unwrap_or(CourseStats::EMPTY);
+            let mut needs = false;
+            for lesson in lessons {
+                let Some(changed) = write::put_lesson(self.conn, number, &lesson)? else {
+                    continue;
+                };
+                self.queue(Row::Lesson(changed.row), changed.grown > 0)?;
+                self.changes.courses.insert(feed);
+                self.changes.lessons.insert((feed, lesson.id));
+                stats.lessons = stats.lessons.saturating_add_signed(changed.grown);
+                needs |= changed.needs;
+            }
+            if needs {
+                count_bytes(self.conn, number, &mut stats, &self.facts.bytes_here)?;
+            }
             write::put_stats(self.conn, number, &stats)?;
         }
         for (number, time) in std::mem::take(&mut self.updated) {
-            let mut stats = read::stats_of(self.conn, number)?.unwrap_or(CourseStats {
-                complete: true,
-                ..CourseStats::default()
-            });
+            let mut stats = read::stats_of(self.conn, number)?.unwrap_or(CourseStats::EMPTY);
             stats.updated = stats.updated.max(time);
             write::put_stats(self.conn, number, &stats)?;
-        }
-        Ok(())
-    }
-
-    fn lessons(&mut self, course: FeedId, changed: LessonsChanged) -> rusqlite::Result<()> {
-        if changed.moved {
-            self.changes.courses.insert(course);
-        }
-        for (row, lesson) in changed.rows {
-            self.queue(Row::Lesson(row))?;
-            self.changes.courses.insert(course);
-            self.changes.lessons.insert((course, lesson));
         }
         Ok(())
     }

@@ -79,6 +79,9 @@ pub struct Index {
     stamp: u64,
     /// Whether rows wait for the text index.
     waiting: bool,
+    /// Whether waiting rows may be called fresh that the text index has: it was
+    /// committed, and then the rows were not. Until none waits any more.
+    doubtful: bool,
     blobs: BTreeSet<BlobId>,
     text_commit_ms: u64,
     last_commit: u64,

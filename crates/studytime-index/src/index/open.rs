@@ -91,28 +91,37 @@ impl Index {
     ) -> Result<Self, OpenError> {
         let sql = |e| rows_error(dir, e);
         let home = folder.generation(generation);
-        let text =
-            TextIndex::open(&home.join("text"), generation, options.text_budget).map_err(|e| {
-                if is_text_damage(&e) {
-                    OpenError::Rebuild {
-                        dir: dir.to_owned(),
-                        reason: e.to_string(),
-                    }
-                } else {
-                    OpenError::Text(Box::new(e))
+        let text_error = |e: tantivy::TantivyError| {
+            if is_text_damage(&e) {
+                OpenError::Rebuild {
+                    dir: dir.to_owned(),
+                    reason: e.to_string(),
                 }
-            })?;
+            } else {
+                OpenError::Text(Box::new(e))
+            }
+        };
+        let texts = home.join("text");
+        let mut text =
+            TextIndex::open(&texts, generation, options.text_budget).map_err(text_error)?;
         let position = LogPosition(store::meta(&conn, "position").map_err(sql)?);
         let mut stamp = store::meta(&conn, "stamp").map_err(sql)?;
         let handed_over = store::meta(&conn, "texted").map_err(sql)?;
+        // Where the rows fell back behind the text (a power cut), the text has
+        // documents of rows that are no more.
+        if text.stamp().is_some_and(|reached| reached > stamp) {
+            text = TextIndex::anew(&texts, generation, options.text_budget).map_err(text_error)?;
+        }
         match text.stamp() {
-            // Where the rows fell back behind the text (a power cut), what they
-            // take in again must count as newer than what the text has.
-            Some(reached) if reached >= handed_over => stamp = stamp.max(reached),
+            // The last rows handed over may not have been noted; and of the
+            // stamp after the one reached, the text may have a part.
+            Some(reached) if reached >= handed_over => {
+                write::doubt_freshness(&conn, reached.saturating_add(1)).map_err(sql)?;
+            }
             // The text is new, or fell back: all of it is made again.
-            _ => {
+            reached => {
                 stamp += 1;
-                write::queue_all(&conn, stamp).map_err(sql)?;
+                write::queue_all(&conn, stamp, reached.is_none()).map_err(sql)?;
             }
         }
         store::set_meta(&conn, "stamp", stamp).map_err(sql)?;
@@ -137,6 +146,7 @@ impl Index {
             position,
             stamp,
             waiting,
+            doubtful: false,
             blobs: BTreeSet::new(),
             text_commit_ms: options.text_commit_ms,
             last_commit: 0,

@@ -103,7 +103,9 @@ impl Index {
             self.put_texts(DOCS_PER_COMMIT)?;
         }
         if self.waiting {
-            tick.next = Some(now.saturating_add(self.text_commit_ms));
+            // More than one batch waits: no use in resting between them.
+            self.last_commit = now.saturating_sub(self.text_commit_ms);
+            tick.next = Some(now);
         } else if self.text.is_awake() {
             let rest = self.last_commit.saturating_add(REST_AFTER_MS);
             if now >= rest {
@@ -139,15 +141,22 @@ impl Index {
     }
 
     fn try_put_texts(&mut self, most: usize) -> Result<(), ApplyError> {
-        let queued = write::queued(&self.conn, self.stamp, most)?;
-        let Some((_, last)) = queued.last().copied() else {
+        // One transaction: each query alone would take and give back its locks.
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let queued = write::queued(&tx, self.stamp, most)?;
+        let Some(last) = queued.last() else {
             self.waiting = false;
+            self.doubtful = false;
             return Ok(());
         };
-        for (doc, _) in &queued {
-            match write::make_doc(&self.conn, *doc)? {
-                Some(made) => self.text.put(&made)?,
-                None => self.text.remove(*doc)?,
+        for row in &queued {
+            let fresh = row.fresh && !self.doubtful;
+            match write::make_doc(&tx, row.doc)? {
+                Some(made) => self.text.put(&made, fresh)?,
+                None if fresh => {}
+                None => self.text.remove(row.doc)?,
             }
         }
         // A full batch may end within a stamp: then only those before it are
@@ -156,16 +165,15 @@ impl Index {
         let stamp = if whole {
             self.stamp
         } else {
-            last.saturating_sub(1)
+            last.stamp.saturating_sub(1)
         };
         let stamp = stamp.max(self.text.stamp().unwrap_or(0));
+        let doubtful = std::mem::replace(&mut self.doubtful, true);
         self.text.commit(stamp)?;
-        let tx = self
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::forget_queue(&tx, &queued)?;
         store::set_meta(&tx, "texted", stamp)?;
         tx.commit()?;
+        self.doubtful = doubtful && !whole;
         self.waiting = !whole;
         Ok(())
     }

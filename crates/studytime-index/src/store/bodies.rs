@@ -4,7 +4,7 @@
 
 use super::{clamp, from_json, to_json};
 use rusqlite::{Connection, OptionalExtension};
-use studytime_schema::fold::{CourseBody, Ignored, Input, Step};
+use studytime_schema::fold::{CourseBody, Ignored, Input, LessonNow, LessonsTouched, Step};
 use studytime_schema::{FeedId, MessageId};
 
 /// A tail up to this many bytes is never worth a new snapshot.
@@ -20,6 +20,8 @@ pub(crate) struct StoredBody {
     tail: usize,
     /// Messages taken in since the last store.
     fresh: Vec<Fresh>,
+    /// The lessons they touched.
+    touched: LessonsTouched,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl StoredBody {
                 snapshot: 0,
                 tail: 0,
                 fresh: Vec::new(),
+                touched: LessonsTouched::default(),
             });
         };
         let mut body: CourseBody = from_json(&row)?;
@@ -70,6 +73,7 @@ impl StoredBody {
             snapshot: row.len(),
             tail: usize::try_from(tail).unwrap_or(0),
             fresh: Vec::new(),
+            touched: LessonsTouched::default(),
         })
     }
 
@@ -81,7 +85,12 @@ impl StoredBody {
             time: step.time,
             content: content.to_owned(),
         });
-        self.body.apply_step(step)
+        self.body.apply_noting(step, &mut self.touched)
+    }
+
+    /// How the lessons stand that were touched since the last store.
+    pub(crate) fn lessons_now(&self) -> Vec<LessonNow> {
+        self.body.lessons_now(&self.touched)
     }
 
     /// Writes what is new: the messages themselves while they are few, else a
@@ -120,6 +129,7 @@ impl StoredBody {
             self.tail = 0;
         }
         self.fresh.clear();
+        self.touched.clear();
         Ok(())
     }
 

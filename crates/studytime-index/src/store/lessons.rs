@@ -1,101 +1,93 @@
-//! Rows of lessons, made from a course's outline; only what changed is written.
+//! Rows of lessons: written one by one, as a course's messages touch them.
 
 use super::{clamp, from_json, to_json};
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::HashMap;
+use studytime_schema::fold::LessonNow;
 use studytime_schema::view::{BlobNeed, BlobRole, CourseOutline, LessonView};
 use studytime_schema::{BlobId, FeedId, MessageId};
 
-/// What [`put_lessons`] changed.
-#[derive(Debug, Default)]
-pub(crate) struct LessonsChanged {
-    /// Rows whose content changed or that went, with the lesson's identity.
-    pub(crate) rows: Vec<(i64, MessageId)>,
-    /// Whether only the order changed.
-    pub(crate) moved: bool,
+/// What [`put_lesson`] changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LessonChanged {
+    /// The row that is new, other than it was, or gone.
+    pub(crate) row: i64,
+    /// By how many the course's lessons grew: 1, 0 or -1.
+    pub(crate) grown: i64,
+    /// Whether blobs are needed that were not, or the other way round.
+    pub(crate) needs: bool,
 }
 
-struct Old {
-    id: i64,
-    place: i64,
-    hash: i64,
-}
-
-/// Makes the rows of a course equal its outline.
-pub(crate) fn put_lessons(
+/// Makes the row of a lesson equal to what it is now; `None` when it was.
+pub(crate) fn put_lesson(
     conn: &Connection,
     course: i64,
-    outline: &CourseOutline,
-) -> rusqlite::Result<LessonsChanged> {
-    let mut old: HashMap<MessageId, Old> = conn
-        .prepare_cached("SELECT lesson, id, place, hash FROM lesson WHERE course = ?1")?
-        .query_map([course], |r| {
-            let row = Old {
-                id: r.get(1)?,
-                place: r.get(2)?,
-                hash: r.get(3)?,
-            };
-            Ok((MessageId::from_bytes(r.get(0)?), row))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut changed = LessonsChanged::default();
-    for (place, lesson) in (0_i64..).zip(&outline.lessons) {
-        let json = to_json(lesson)?;
-        let hash = fingerprint(&json);
-        let id = match old.remove(&lesson.id) {
-            Some(row) if row.hash == hash => {
-                if row.place != place {
-                    changed.moved = true;
-                    conn.prepare_cached("UPDATE lesson SET place = ?2 WHERE id = ?1")?
-                        .execute((row.id, place))?;
-                }
-                continue;
-            }
-            Some(row) => {
-                conn.prepare_cached(
-                    "UPDATE lesson SET number = ?2, place = ?3, hash = ?4, text_blob = ?5, row = ?6
-                     WHERE id = ?1",
-                )?
-                .execute((
-                    row.id,
-                    clamp(lesson.lesson_number),
-                    place,
-                    hash,
-                    lesson.lesson_content_blob.as_ref().map(BlobId::as_bytes),
-                    &json,
-                ))?;
-                conn.prepare_cached("DELETE FROM need WHERE lesson = ?1")?
-                    .execute([row.id])?;
-                row.id
-            }
-            None => {
-                conn.prepare_cached(
-                    "INSERT INTO lesson(course, lesson, number, place, hash, text_blob, row)
+    now: &LessonNow,
+) -> rusqlite::Result<Option<LessonChanged>> {
+    let old: Option<(i64, i64, i64)> = conn
+        .prepare_cached("SELECT id, taken, hash FROM lesson WHERE course = ?1 AND lesson = ?2")?
+        .query_row((course, now.id.as_bytes()), |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+        })
+        .optional()?;
+    let Some(lesson) = &now.view else {
+        let Some((row, ..)) = old else {
+            return Ok(None);
+        };
+        conn.prepare_cached("DELETE FROM lesson WHERE id = ?1")?
+            .execute([row])?;
+        return Ok(Some(LessonChanged {
+            row,
+            grown: -1,
+            needs: forget_needs(conn, row)?,
+        }));
+    };
+    let json = to_json(lesson)?;
+    let (taken, hash) = (clamp(now.taken), fingerprint(&json));
+    let text_blob = lesson.lesson_content_blob.as_ref().map(BlobId::as_bytes);
+    let number = clamp(lesson.lesson_number);
+    let (row, grown, had_needs) = match old {
+        Some((_, t, h)) if (t, h) == (taken, hash) => return Ok(None),
+        Some((row, ..)) => {
+            conn.prepare_cached(
+                "UPDATE lesson SET number = ?2, taken = ?3, hash = ?4, text_blob = ?5, row = ?6
+                 WHERE id = ?1",
+            )?
+            .execute((row, number, taken, hash, text_blob, &json))?;
+            (row, 0, forget_needs(conn, row)?)
+        }
+        None => {
+            let row = conn
+                .prepare_cached(
+                    "INSERT INTO lesson(course, lesson, number, taken, hash, text_blob, row)
                      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
-                .execute((
+                .insert((
                     course,
-                    lesson.id.as_bytes(),
-                    clamp(lesson.lesson_number),
-                    place,
+                    now.id.as_bytes(),
+                    number,
+                    taken,
                     hash,
-                    lesson.lesson_content_blob.as_ref().map(BlobId::as_bytes),
+                    text_blob,
                     &json,
                 ))?;
-                conn.last_insert_rowid()
-            }
-        };
-        put_needs(conn, id, &lesson.needs())?;
-        changed.rows.push((id, lesson.id));
-    }
-    for (lesson, row) in old {
-        conn.prepare_cached("DELETE FROM lesson WHERE id = ?1")?
-            .execute([row.id])?;
-        conn.prepare_cached("DELETE FROM need WHERE lesson = ?1")?
-            .execute([row.id])?;
-        changed.rows.push((row.id, lesson));
-    }
-    Ok(changed)
+            (row, 1, false)
+        }
+    };
+    let needs = lesson.needs();
+    put_needs(conn, row, &needs)?;
+    Ok(Some(LessonChanged {
+        row,
+        grown,
+        needs: had_needs || !needs.is_empty(),
+    }))
+}
+
+/// Takes the needs of a lesson away; says whether there were any.
+fn forget_needs(conn: &Connection, lesson: i64) -> rusqlite::Result<bool> {
+    let gone = conn
+        .prepare_cached("DELETE FROM need WHERE lesson = ?1")?
+        .execute([lesson])?;
+    Ok(gone > 0)
 }
 
 fn put_needs(conn: &Connection, lesson: i64, needs: &[BlobNeed]) -> rusqlite::Result<()> {
@@ -163,26 +155,30 @@ pub(crate) fn lessons(
     course: i64,
     most: usize,
 ) -> rusqlite::Result<Vec<LessonView>> {
-    conn.prepare_cached("SELECT row FROM lesson WHERE course = ?1 ORDER BY place LIMIT ?2")?
+    conn.prepare_cached("SELECT row FROM lesson WHERE course = ?1 ORDER BY number, taken LIMIT ?2")?
         .query_map((course, clamp(most as u64)), |r| {
             from_json(r.get_ref(0)?.as_str()?)
         })?
         .collect()
 }
 
+/// Where a lesson stands in its course: by its number, then by when it took it.
+pub(crate) type LessonPlace = (i64, i64);
+
 /// The lesson that holds a number, and its place.
 pub(crate) fn lesson_by_number(
     conn: &Connection,
     course: i64,
     number: u64,
-) -> rusqlite::Result<Option<(i64, LessonView)>> {
+) -> rusqlite::Result<Option<(LessonPlace, LessonView)>> {
     // Where several stand on one number, the last to take it holds it: it is
     // the last in the outline.
     conn.prepare_cached(
-        "SELECT place, row FROM lesson WHERE course = ?1 AND number = ?2 ORDER BY place DESC LIMIT 1",
+        "SELECT number, taken, row FROM lesson WHERE course = ?1 AND number = ?2
+         ORDER BY taken DESC LIMIT 1",
     )?
     .query_row((course, clamp(number)), |r| {
-        Ok((r.get(0)?, from_json(r.get_ref(1)?.as_str()?)?))
+        Ok(((r.get(0)?, r.get(1)?), from_json(r.get_ref(2)?.as_str()?)?))
     })
     .optional()
 }
@@ -198,16 +194,24 @@ pub(crate) fn lesson_row(conn: &Connection, row: i64) -> rusqlite::Result<Option
 pub(crate) fn neighbours(
     conn: &Connection,
     course: i64,
-    place: i64,
+    (number, taken): LessonPlace,
 ) -> rusqlite::Result<(Option<LessonView>, Option<LessonView>)> {
     let one = |sql: &str| {
         conn.prepare_cached(sql)?
-            .query_row((course, place), |r| from_json(r.get_ref(0)?.as_str()?))
+            .query_row((course, number, taken), |r| {
+                from_json(r.get_ref(0)?.as_str()?)
+            })
             .optional()
     };
     Ok((
-        one("SELECT row FROM lesson WHERE course = ?1 AND place < ?2 ORDER BY place DESC LIMIT 1")?,
-        one("SELECT row FROM lesson WHERE course = ?1 AND place > ?2 ORDER BY place LIMIT 1")?,
+        one(
+            "SELECT row FROM lesson WHERE course = ?1 AND (number, taken) < (?2, ?3)
+             ORDER BY number DESC, taken DESC LIMIT 1",
+        )?,
+        one(
+            "SELECT row FROM lesson WHERE course = ?1 AND (number, taken) > (?2, ?3)
+             ORDER BY number, taken LIMIT 1",
+        )?,
     ))
 }
 
@@ -215,7 +219,7 @@ pub(crate) fn neighbours(
 pub(crate) fn needs_of(conn: &Connection, course: i64) -> rusqlite::Result<Vec<(u64, BlobNeed)>> {
     conn.prepare_cached(
         "SELECT l.number, n.blob, n.manifest, n.size, n.purpose FROM lesson l
-         JOIN need n ON n.lesson = l.id WHERE l.course = ?1 ORDER BY l.place, n.place",
+         JOIN need n ON n.lesson = l.id WHERE l.course = ?1 ORDER BY l.number, l.taken, n.place",
     )?
     .query_map([course], |r| {
         let size: Option<i64> = r.get(3)?;

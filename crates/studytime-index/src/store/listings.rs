@@ -135,6 +135,17 @@ pub(crate) struct CourseStats {
     pub(crate) complete: bool,
 }
 
+impl CourseStats {
+    /// A course of which nothing is known: nothing of it is missing.
+    pub(crate) const EMPTY: Self = Self {
+        updated: 0,
+        lessons: 0,
+        bytes_total: 0,
+        bytes_here: 0,
+        complete: true,
+    };
+}
+
 fn read_stats(row: &Row<'_>) -> rusqlite::Result<(i64, CourseStats)> {
     let count = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
     Ok((

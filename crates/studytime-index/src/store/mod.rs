@@ -15,7 +15,6 @@ mod texts;
 pub(crate) use bodies::StoredBody;
 pub(crate) use feeds::{FeedNumbers, feed_of, number_of};
 pub(crate) use folder::Folder;
-pub(crate) use lessons::LessonsChanged;
 pub(crate) use listings::{CourseStats, ListingRow};
 pub(crate) use pool::Pool;
 pub(crate) use texts::{Row, row_of};
@@ -34,11 +33,11 @@ pub(crate) mod read {
 
 pub(crate) mod write {
     //! Writing rows.
-    pub(crate) use super::lessons::put_lessons;
+    pub(crate) use super::lessons::put_lesson;
     pub(crate) use super::listings::{put_listing, put_stats};
     pub(crate) use super::people::{put_about, put_enrolment, put_learned, put_problem};
     pub(crate) use super::texts::{
-        docs_naming, forget_queue, make_doc, put_text, queue, queue_all, queued,
+        docs_naming, doubt_freshness, forget_queue, make_doc, put_text, queue, queue_all, queued,
     };
 }
 
@@ -50,7 +49,7 @@ use std::path::Path;
 
 /// Changes whenever a table or what a row means changes. An index of another
 /// version is rebuilt from the log.
-pub(crate) const ROWS_VERSION: i64 = 1;
+pub(crate) const ROWS_VERSION: i64 = 2;
 
 /// Rows of no other program: "STix".
 const APPLICATION: i64 = 0x5354_6978;
@@ -69,10 +68,11 @@ CREATE TABLE course(
   bytes_total INTEGER NOT NULL, bytes_here INTEGER NOT NULL, complete INTEGER NOT NULL);
 CREATE TABLE lesson(
   id INTEGER PRIMARY KEY, course INTEGER NOT NULL, lesson BLOB NOT NULL, number INTEGER NOT NULL,
-  place INTEGER NOT NULL, hash INTEGER NOT NULL, text_blob BLOB, row TEXT NOT NULL,
+  taken INTEGER NOT NULL, hash INTEGER NOT NULL, text_blob BLOB, row TEXT NOT NULL,
   UNIQUE(course, lesson));
-CREATE INDEX lesson_place ON lesson(course, place);
+CREATE INDEX lesson_place ON lesson(course, number, taken);
 CREATE INDEX lesson_text ON lesson(text_blob) WHERE text_blob IS NOT NULL;
+CREATE INDEX lesson_waits ON lesson(course, text_blob) WHERE text_blob IS NOT NULL;
 CREATE TABLE need(
   lesson INTEGER NOT NULL, place INTEGER NOT NULL, blob BLOB NOT NULL, manifest INTEGER NOT NULL,
   size INTEGER, purpose INTEGER NOT NULL, PRIMARY KEY(lesson, place)) WITHOUT ROWID;
@@ -94,7 +94,7 @@ CREATE TABLE about(feed INTEGER PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE problem(
   feed INTEGER NOT NULL, sequence INTEGER NOT NULL, place INTEGER NOT NULL, id BLOB NOT NULL,
   reason TEXT NOT NULL, PRIMARY KEY(feed, sequence, place)) WITHOUT ROWID;
-CREATE TABLE queue(doc INTEGER PRIMARY KEY, stamp INTEGER NOT NULL);
+CREATE TABLE queue(doc INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, fresh INTEGER NOT NULL);
 CREATE INDEX queue_stamp ON queue(stamp);
 ";
 

@@ -38,47 +38,71 @@ pub(crate) fn row_of(doc: u64) -> Row {
     }
 }
 
-/// Notes that a row changed, so that its document is made anew.
-pub(crate) fn queue(conn: &Connection, row: Row, stamp: u64) -> rusqlite::Result<()> {
-    conn.prepare_cached("INSERT OR REPLACE INTO queue(doc, stamp) VALUES(?1, ?2)")?
-        .execute((doc_of(row).cast_signed(), clamp(stamp)))?;
+/// A row whose document must be made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub(crate) doc: u64,
+    /// The stamp of its last change.
+    pub(crate) stamp: u64,
+    /// The text index cannot have a document of it yet, so that none needs to
+    /// be looked for.
+    pub(crate) fresh: bool,
+}
+
+/// Notes that a row changed, so that its document is made anew. `fresh`: the
+/// row did not exist before.
+pub(crate) fn queue(conn: &Connection, row: Row, stamp: u64, fresh: bool) -> rusqlite::Result<()> {
+    // What waits already keeps its freshness: a new row that takes the number
+    // of a deleted one is not fresh before the old document is gone.
+    conn.prepare_cached(
+        "INSERT INTO queue(doc, stamp, fresh) VALUES(?1, ?2, ?3)
+         ON CONFLICT(doc) DO UPDATE SET stamp = excluded.stamp",
+    )?
+    .execute((doc_of(row).cast_signed(), clamp(stamp), fresh))?;
     Ok(())
 }
 
-/// Notes that every row's document must be made anew.
-pub(crate) fn queue_all(conn: &Connection, stamp: u64) -> rusqlite::Result<()> {
+/// Notes that documents may be in the text index that waiting rows call fresh.
+pub(crate) fn doubt_freshness(conn: &Connection, upto: u64) -> rusqlite::Result<()> {
+    conn.execute(
+        "UPDATE queue SET fresh = 0 WHERE stamp <= ?1",
+        [clamp(upto)],
+    )?;
+    Ok(())
+}
+
+/// Notes that every row's document must be made anew. `fresh`: the text index
+/// is empty.
+pub(crate) fn queue_all(conn: &Connection, stamp: u64, fresh: bool) -> rusqlite::Result<()> {
     conn.execute("DELETE FROM queue", [])?;
     conn.execute(
-        "INSERT INTO queue(doc, stamp) SELECT id * 2, ?1 FROM listing
-         UNION ALL SELECT id * 2 + 1, ?1 FROM lesson",
-        [clamp(stamp)],
+        "INSERT INTO queue(doc, stamp, fresh) SELECT id * 2, ?1, ?2 FROM listing
+         UNION ALL SELECT id * 2 + 1, ?1, ?2 FROM lesson",
+        (clamp(stamp), fresh),
     )?;
     Ok(())
 }
 
 /// The next rows of the queue with their stamps, oldest change first.
-pub(crate) fn queued(
-    conn: &Connection,
-    upto: u64,
-    most: usize,
-) -> rusqlite::Result<Vec<(u64, u64)>> {
+pub(crate) fn queued(conn: &Connection, upto: u64, most: usize) -> rusqlite::Result<Vec<Queued>> {
     conn.prepare_cached(
-        "SELECT doc, stamp FROM queue WHERE stamp <= ?1 ORDER BY stamp, doc LIMIT ?2",
+        "SELECT doc, stamp, fresh FROM queue WHERE stamp <= ?1 ORDER BY stamp, doc LIMIT ?2",
     )?
     .query_map((clamp(upto), clamp(most as u64)), |r| {
-        Ok((
-            r.get::<_, i64>(0)?.cast_unsigned(),
-            r.get::<_, i64>(1)?.cast_unsigned(),
-        ))
+        Ok(Queued {
+            doc: r.get::<_, i64>(0)?.cast_unsigned(),
+            stamp: r.get::<_, i64>(1)?.cast_unsigned(),
+            fresh: r.get(2)?,
+        })
     })?
     .collect()
 }
 
 /// Takes rows off the queue.
-pub(crate) fn forget_queue(conn: &Connection, docs: &[(u64, u64)]) -> rusqlite::Result<()> {
+pub(crate) fn forget_queue(conn: &Connection, docs: &[Queued]) -> rusqlite::Result<()> {
     let mut delete = conn.prepare_cached("DELETE FROM queue WHERE doc = ?1 AND stamp = ?2")?;
-    for (doc, stamp) in docs {
-        delete.execute((doc.cast_signed(), clamp(*stamp)))?;
+    for queued in docs {
+        delete.execute((queued.doc.cast_signed(), clamp(queued.stamp)))?;
     }
     Ok(())
 }

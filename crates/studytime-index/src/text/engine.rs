@@ -122,9 +122,14 @@ impl TextIndex {
     /// Opens what is in `dir`, or begins an empty one when there is nothing
     /// sound that belongs to `generation`: it can always be made from rows.
     pub(crate) fn open(dir: &Path, generation: u64, budget: usize) -> tantivy::Result<Self> {
-        if let Ok(Some(found)) = Self::existing(dir, generation, budget) {
-            return Ok(found);
+        match Self::existing(dir, generation, budget) {
+            Ok(Some(found)) => Ok(found),
+            _ => Self::anew(dir, generation, budget),
         }
+    }
+
+    /// Begins an empty one in place of what is in `dir`.
+    pub(crate) fn anew(dir: &Path, generation: u64, budget: usize) -> tantivy::Result<Self> {
         if dir.exists() {
             std::fs::remove_dir_all(dir)?;
         }
@@ -210,11 +215,14 @@ impl TextIndex {
             .ok_or_else(|| tantivy::TantivyError::InternalError("no writer".to_owned()))
     }
 
-    /// Puts a document in the place of whatever its row had.
-    pub(crate) fn put(&mut self, doc: &Doc) -> tantivy::Result<()> {
+    /// Puts a document in the place of whatever its row had: nothing when it is
+    /// `fresh`, which spares looking for it in every segment.
+    pub(crate) fn put(&mut self, doc: &Doc, fresh: bool) -> tantivy::Result<()> {
         let fields = self.fields;
         let writer = self.writer()?;
-        writer.delete_term(Term::from_field_u64(fields.doc, doc.doc));
+        if !fresh {
+            writer.delete_term(Term::from_field_u64(fields.doc, doc.doc));
+        }
         let mut out = TantivyDocument::new();
         out.add_u64(fields.doc, doc.doc);
         out.add_u64(fields.course, doc.course);

@@ -219,11 +219,14 @@ fn other_versions_and_missing_parts_ask_for_a_rebuild() {
     drop(open(dir.path(), facts(&[], &["list"])));
     let db = dir.path().join("1/index.db");
     let conn = rusqlite::Connection::open(&db).unwrap();
+    let version: i64 = conn
+        .pragma_query_value(None, "user_version", |r| r.get(0))
+        .unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     assert!(reason(reopen(dir.path())).contains("another version"));
     let conn = rusqlite::Connection::open(&db).unwrap();
-    conn.pragma_update(None, "user_version", 1).unwrap();
+    conn.pragma_update(None, "user_version", version).unwrap();
     conn.execute_batch("DROP TABLE lesson").unwrap();
     drop(conn);
     assert!(reason(reopen(dir.path())).contains("lesson"));
