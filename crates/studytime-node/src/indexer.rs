@@ -15,9 +15,13 @@ use studytime_schema::content::ProgressEntry;
 use studytime_schema::{BlobId, Entry, Keypair, LogPosition, private};
 use tokio::sync::{mpsc, watch};
 
-/// Messages taken from the log at a time: large enough that a transaction's
-/// cost does not show, small enough to answer other jobs soon.
-const BATCH: usize = 500;
+/// Messages taken from the log at a time: so many that what is done once a
+/// transaction, and once for each course in it, does not show; few enough to
+/// answer other jobs soon.
+const BATCH: usize = 2_000;
+/// While the log is far ahead, texts become searchable this often, in
+/// milliseconds: each time costs as much as a thousand messages.
+const BEHIND_TICK_MS: u64 = 1_000;
 /// How long to rest after the index could not be written (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -183,6 +187,7 @@ struct Worker {
 impl Worker {
     fn run(mut self, inbox: &Receiver<Job>) {
         let mut due: Option<u64> = None;
+        let mut ticked: u64 = 0;
         loop {
             let wait = match due {
                 Some(at) => Duration::from_millis(at.saturating_sub(now_ms())),
@@ -202,18 +207,24 @@ impl Worker {
                 }
                 self.guard(|w| w.job(job));
             }
-            if !self.guard(Self::catch_up) {
-                std::thread::sleep(RETRY);
-                due = Some(now_ms());
+            let more = match self.guard(Self::catch_up) {
+                Some(more) => more,
+                None => {
+                    std::thread::sleep(RETRY);
+                    due = Some(now_ms());
+                    continue;
+                }
+            };
+            let now = now_ms();
+            due = more.then_some(now);
+            // A clock that was set back must not hold texts up.
+            if more && (ticked..ticked.saturating_add(BEHIND_TICK_MS)).contains(&now) {
                 continue;
             }
-            due = None;
-            self.guard(|w| {
-                let tick = w.index.tick(now_ms())?;
-                due = tick.next;
-                w.tell(tick.changes);
-                Ok(())
-            });
+            ticked = now;
+            if let Some(Some(next)) = self.guard(|w| w.tick(now)) {
+                due = Some(due.map_or(next, |at| at.min(next)));
+            }
         }
     }
 
@@ -227,14 +238,14 @@ impl Worker {
 
     /// Runs a step; trouble is told, and the step is tried again later because
     /// the cursor has not moved.
-    fn guard(&mut self, step: impl FnOnce(&mut Self) -> Result<(), ApplyError>) -> bool {
+    fn guard<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, ApplyError>) -> Option<T> {
         match step(self) {
-            Ok(()) => true,
+            Ok(done) => Some(done),
             Err(error) => {
                 let text =
                     crate::api::ApiError::failed("the index could not be updated", &error).message;
                 let _ = self.news.send(IndexNews::Trouble(text));
-                false
+                None
             }
         }
     }
@@ -265,32 +276,27 @@ impl Worker {
         Ok(())
     }
 
-    fn catch_up(&mut self) -> Result<(), ApplyError> {
-        loop {
-            let stored = match self.feeds.scan(self.index.position(), BATCH) {
-                Ok(stored) => stored,
-                Err(error) => {
-                    let text =
-                        crate::api::ApiError::failed("the log could not be read", &error).message;
-                    let _ = self.news.send(IndexNews::Trouble(text));
-                    return Ok(());
-                }
-            };
-            if stored.is_empty() {
-                break;
+    /// Takes in the next messages of the log; says whether more wait. One batch
+    /// at a time, so that texts and other jobs get their turn during a long sync.
+    fn catch_up(&mut self) -> Result<bool, ApplyError> {
+        let stored = match self.feeds.scan(self.index.position(), BATCH) {
+            Ok(stored) => stored,
+            Err(error) => {
+                let text =
+                    crate::api::ApiError::failed("the log could not be read", &error).message;
+                let _ = self.news.send(IndexNews::Trouble(text));
+                return Ok(false);
             }
-            let full = stored.len() == BATCH;
-            let entries: Vec<Entry> = stored.iter().filter_map(|m| self.entry(m)).collect();
-            // Only damaged messages: nothing to move the cursor with.
-            if entries.is_empty() {
-                break;
-            }
+        };
+        let entries: Vec<Entry> = stored.iter().filter_map(|m| self.entry(m)).collect();
+        // None of many: only damaged messages, nothing to move the cursor with.
+        if !entries.is_empty() {
             self.follow(&entries);
             let changes = self.index.apply(&entries)?;
             self.tell(changes);
-            self.position.send_replace(self.index.position());
-            if !full {
-                break;
+            if stored.len() == BATCH {
+                self.position.send_replace(self.index.position());
+                return Ok(true);
             }
         }
         if self.rebuilding {
@@ -298,7 +304,14 @@ impl Worker {
             self.rebuilding = false;
         }
         self.position.send_replace(self.index.position());
-        Ok(())
+        Ok(false)
+    }
+
+    /// What is due; says when to call again.
+    fn tick(&mut self, now: u64) -> Result<Option<u64>, ApplyError> {
+        let tick = self.index.tick(now)?;
+        self.tell(tick.changes);
+        Ok(tick.next)
     }
 
     /// Takes new follows and blocks into the graph, before the index tells of them.
