@@ -78,9 +78,11 @@ async fn with_index(corpus: &Corpus) -> Spent {
     let meter = Meter::start();
     let done = node.ingest(corpus.read()).await.expect("taken in");
     caught_up(&node).await;
+    // The last texts become searchable when the index is flushed.
+    node.shutdown().await;
+    drop((node, handle));
     let spent = meter.spent();
     assert_eq!(done.kept, corpus.count as u64, "{done:?}");
-    node.shutdown().await;
     spent
 }
 
