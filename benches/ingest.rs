@@ -1,7 +1,8 @@
 //! Messages from bytes to disk, and to disk with the index kept up, beside what
 //! their signatures alone cost on the same cores in the same run.
 //!
-//! `cargo bench --bench ingest [-- MESSAGES...]`
+//! `cargo bench --bench ingest [-- MESSAGES...] [-- lessons]`: a network's mix,
+//! or nothing but lessons of text.
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
@@ -14,9 +15,12 @@ use studytime_node::{Builder, Node, api};
 use studytime_replicate::ingest::{Verifier, append, shard};
 use studytime_replicate::{FeedStore, SqliteStore};
 use studytime_schema::FeedId;
-use support::corpus::Corpus;
+use support::corpus::{Corpus, Mix};
 use support::meter::{Meter, Spent, measure, peak_mib, reset_peak};
 use support::{cores, limits, report, sizes};
+
+/// Messages handed from one thread to the next at a time.
+const HANDED: usize = 64;
 
 /// Verify threads and one writer with group commit, over the libraries alone.
 fn to_disk(corpus: &Corpus) -> Spent {
@@ -25,16 +29,21 @@ fn to_disk(corpus: &Corpus) -> Spent {
     let threads = cores();
     let ((), spent) = measure(|| {
         std::thread::scope(|scope| {
-            let (verified, inbox) = sync_channel(4_096);
+            // Handed on some at a time: waking the writer for each would cost
+            // as much as writing it.
+            let (verified, inbox) = sync_channel::<Vec<_>>(64);
             let shards: Vec<_> = (0..threads)
                 .map(|_| {
                     let (tx, rx) = sync_channel::<(FeedId, Bytes)>(1_024);
                     let verified = verified.clone();
                     scope.spawn(move || {
                         let mut verifier = Verifier::new(None);
-                        for (author, wire) in rx {
-                            let message = verifier.verify(&author, &wire).expect("valid");
-                            verified.send(message).expect("the writer");
+                        while let Ok(first) = rx.recv() {
+                            let some = std::iter::once(first).chain(rx.try_iter()).take(HANDED);
+                            let done = some.map(|(author, wire)| {
+                                verifier.verify(&author, &wire).expect("valid")
+                            });
+                            verified.send(done.collect()).expect("the writer");
                         }
                     });
                     tx
@@ -50,12 +59,12 @@ fn to_disk(corpus: &Corpus) -> Spent {
                 }
             });
             let mut group = Vec::new();
-            while let Ok(message) = inbox.recv() {
-                group.push(message);
+            while let Ok(messages) = inbox.recv() {
+                group.extend(messages);
                 while group.len() < 2_000
                     && let Ok(more) = inbox.recv_timeout(Duration::from_millis(50))
                 {
-                    group.push(more);
+                    group.extend(more);
                 }
                 append(&store, &group, 0).expect("kept");
                 group.clear();
@@ -97,16 +106,25 @@ async fn caught_up(node: &Node) {
     }
 }
 
+fn mix() -> Mix {
+    if std::env::args().any(|a| a == "lessons") {
+        Mix::Lessons
+    } else {
+        Mix::Network
+    }
+}
+
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     for size in sizes(&[100_000]) {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let corpus = Corpus::write(dir.path(), size);
+        let corpus = Corpus::write(dir.path(), size, mix());
         let count = corpus.count as f64;
         println!(
-            "{} messages of {} bytes, {} cores; the limit is strict signatures alone",
+            "{} messages of {} bytes ({}), {} cores; the limit is strict signatures alone",
             corpus.count,
             corpus.mean_bytes,
+            mix().words(),
             cores()
         );
         // The limit before, between and after, as neighbours come and go.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::hint::black_box;
 use studytime_replicate::ingest::Verifier;
 use studytime_schema::{FeedId, Message};
-use support::corpus::Corpus;
+use support::corpus::{Corpus, Mix};
 use support::meter::measure;
 use support::{limits, median, report, sizes};
 
@@ -19,7 +19,7 @@ const ROUNDS: usize = 9;
 fn main() {
     let count = sizes(&[4_000])[0];
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let corpus = Corpus::write(dir.path(), count);
+    let corpus = Corpus::write(dir.path(), count, Mix::Lessons);
     let messages: Vec<(FeedId, Bytes)> = corpus
         .read()
         .map(|wire| (Corpus::author(&wire), wire))

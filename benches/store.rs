@@ -16,7 +16,7 @@ use studytime_node::{Builder, Node, api};
 use studytime_replicate::ingest::{Verifier, append};
 use studytime_replicate::{FeedStore, SqliteStore};
 use studytime_schema::{LogPosition, Message};
-use support::corpus::Corpus;
+use support::corpus::{Corpus, Mix};
 use support::meter::{Meter, measure, peak_mib, reset_peak};
 use support::{median, report, sizes};
 
@@ -101,7 +101,7 @@ fn main() {
     let mut first = None;
     for size in sizes(&[10_000, 100_000]) {
         let work = tempfile::tempdir().expect("a temporary folder");
-        let corpus = Corpus::write(work.path(), size);
+        let corpus = Corpus::write(work.path(), size, Mix::Network);
         let dir = work.path().join("node");
         // A list first: only what is listed is indexed for search.
         runtime.block_on(async {

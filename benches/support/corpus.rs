@@ -1,12 +1,12 @@
-//! Signed messages to work on: course feeds of lessons with made-up text, and
-//! one list that names them all. The same bytes in every run.
+//! Signed messages to work on: course feeds with made-up text, people's posts,
+//! and one list that names the courses. The same bytes in every run.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use studytime_schema::{FeedId, Keypair, Message, Tip};
+use studytime_schema::{BlobId, FeedId, Keypair, Message, Tip};
 
 /// Messages of one course.
 const PER_FEED: usize = 400;
@@ -15,6 +15,31 @@ const ABREAST: usize = 16;
 const RUN: usize = 25;
 /// Words the texts are made of.
 const WORDS: usize = 20_000;
+
+/// What the messages are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mix {
+    /// Every other feed a course of lessons, films and files by turns, the
+    /// others people who write posts.
+    Network,
+    /// Nothing but courses of lessons, each about a kilobyte of text: the most
+    /// that an index can be given to do.
+    Lessons,
+}
+
+impl Mix {
+    /// In words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Network => "a network's mix",
+            Self::Lessons => "lessons of text alone",
+        }
+    }
+
+    fn is_course(self, feed: usize) -> bool {
+        self == Self::Lessons || feed.is_multiple_of(2)
+    }
+}
 
 /// Messages in a file, as they would arrive.
 #[derive(Debug)]
@@ -55,6 +80,11 @@ impl Chance {
         word
     }
 
+    fn blob(&mut self) -> String {
+        let bytes: [u8; 32] = std::array::from_fn(|_| self.below(256) as u8);
+        BlobId::from_bytes(bytes).to_string()
+    }
+
     fn text(&mut self, chars: usize) -> String {
         let mut text = String::with_capacity(chars + 16);
         while text.len() < chars {
@@ -78,26 +108,43 @@ fn sign(keys: &Keypair, tip: &mut Option<Tip>, content: &Value) -> String {
     message.wire().to_owned()
 }
 
-/// One course feed: an introduction of itself, then lessons of about a kilobyte.
-fn course(feed: usize, count: usize) -> Vec<String> {
+/// One feed, posts and lessons of about a kilobyte; a course begins with its
+/// record of itself.
+fn feed(mix: Mix, feed: usize, count: usize) -> Vec<String> {
     let keys = keys(feed);
     let mut chance = Chance(feed as u64 * 0x9e37_79b9 + 1);
     let mut tip = None;
     (0..count)
         .map(|n| {
-            let content = if n == 0 {
+            let content = if !mix.is_course(feed) {
+                json!({ "type": "post", "text": chance.text(760) })
+            } else if n == 0 {
                 json!({ "type": "studytime_course", "feed_id": keys.id().to_bare(),
                         "name": chance.text(24), "description": chance.text(300) })
-            } else {
+            } else if mix == Mix::Lessons || n % 3 == 1 {
                 json!({ "type": "studytime_course_lesson", "lesson_number": n,
                         "name": chance.text(24), "lesson_content": chance.text(720) })
+            } else if n % 3 == 2 {
+                let captions: Vec<_> = (0..5)
+                    .map(
+                        |_| json!({ "link": chance.blob(), "language": "en", "kind": "subtitles" }),
+                    )
+                    .collect();
+                json!({ "type": "studytime_course_lesson_video", "lesson_number": n - 1,
+                        "name": chance.text(24), "captions": captions,
+                        "sources": [{ "link": chance.blob(), "manifest": true, "size": 7_000_000,
+                                      "content_type": "video/mp4", "height": 720 }] })
+            } else {
+                json!({ "type": "studytime_course_lesson_attachment", "lesson_number": n - 2,
+                        "name": chance.text(24), "link": chance.blob(), "size": 90_000,
+                        "content_type": "application/pdf", "path": chance.text(40) })
             };
             sign(&keys, &mut tip, &content)
         })
         .collect()
 }
 
-fn list(feeds: usize) -> (FeedId, Vec<String>) {
+fn list(mix: Mix, feeds: usize) -> (FeedId, Vec<String>) {
     let keys = keys(usize::MAX);
     let mut chance = Chance(3);
     let mut tip = None;
@@ -110,6 +157,7 @@ fn list(feeds: usize) -> (FeedId, Vec<String>) {
         "law",
     ];
     let lines = (0..feeds)
+        .filter(|feed| mix.is_course(*feed))
         .map(|feed| {
             let content = json!({ "type": "studytime_course", "feed_id": self::keys(feed).id().to_bare(),
                 "name": chance.text(24), "description": chance.text(300), "language": "en",
@@ -122,7 +170,7 @@ fn list(feeds: usize) -> (FeedId, Vec<String>) {
 
 impl Corpus {
     /// Signs about `count` messages into a file in `dir`.
-    pub(crate) fn write(dir: &Path, count: usize) -> Self {
+    pub(crate) fn write(dir: &Path, count: usize, mix: Mix) -> Self {
         let feeds = count.div_ceil(PER_FEED).max(ABREAST);
         let per_feed = count.div_ceil(feeds);
         let path = dir.join("messages");
@@ -135,14 +183,14 @@ impl Corpus {
             written += 1;
             bytes += line.len();
         };
-        let (list, lines) = list(feeds);
+        let (list, lines) = list(mix, feeds);
         lines.iter().for_each(|line| put(line));
         let all: Vec<usize> = (0..feeds).collect();
         for group in all.chunks(ABREAST) {
             let signed: Vec<Vec<String>> = std::thread::scope(|scope| {
                 let threads: Vec<_> = group
                     .iter()
-                    .map(|&feed| scope.spawn(move || course(feed, per_feed)))
+                    .map(|&feed| scope.spawn(move || self::feed(mix, feed, per_feed)))
                     .collect();
                 threads
                     .into_iter()
