@@ -3,7 +3,7 @@
 //! A manifest's segments are counted once, when it is first asked about, and
 //! kept up as blobs come and go; so a page of course cards costs no disk reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use studytime_blobs::store::BlobStore;
 use studytime_index::Presence;
@@ -13,6 +13,9 @@ use studytime_schema::{BlobId, Manifest};
 const MAX_MANIFESTS: usize = 4096;
 /// Segments over all manifests kept parsed (36 bytes each in the reverse map).
 const MAX_SEGMENTS: usize = 2_000_000;
+
+/// Blobs remembered as not here; beyond it all are asked for again.
+const MAX_ABSENT: usize = 100_000;
 
 struct Counted {
     manifest: Arc<Manifest>,
@@ -29,6 +32,12 @@ struct Inner {
     users: HashMap<BlobId, Vec<(BlobId, u64, u32)>>,
     segments: usize,
     clock: u64,
+    /// Blobs that the store did not have: a course that arrives is counted
+    /// again and again, and most of what it names is not here.
+    absent: HashSet<BlobId>,
+    /// How many blobs have arrived: an answer of the store that one of them
+    /// has overtaken is not remembered.
+    arrivals: u64,
 }
 
 /// Counts of what is here.
@@ -63,17 +72,28 @@ impl Holdings {
     /// How much of a blob, or of what a manifest names, is here. For a manifest
     /// the manifest's own bytes are not counted.
     pub(crate) fn presence(&self, blob: &BlobId, manifest: bool) -> Presence {
+        let arrivals = {
+            let inner = self.lock();
+            if inner.absent.contains(blob) {
+                return Presence::default();
+            }
+            inner.arrivals
+        };
         if !manifest {
             return match self.store.size(blob) {
                 Ok(Some(bytes)) => Presence {
                     bytes,
                     complete: true,
                 },
-                _ => Presence::default(),
+                Ok(None) => self.lock().absent(blob, arrivals),
+                Err(_) => Presence::default(),
             };
         }
         if self.manifest(blob).is_none() {
-            return Presence::default();
+            return match self.store.size(blob) {
+                Ok(None) => self.lock().absent(blob, arrivals),
+                _ => Presence::default(),
+            };
         }
         match self.lock().manifests.get(blob) {
             Some(c) => Presence {
@@ -134,7 +154,10 @@ impl Holdings {
 
     /// A blob has arrived.
     pub(crate) fn arrived(&self, blob: &BlobId) {
-        self.lock().change(blob, true);
+        let mut inner = self.lock();
+        inner.arrivals += 1;
+        inner.absent.remove(blob);
+        inner.change(blob, true);
     }
 
     /// Blobs were deleted.
@@ -159,6 +182,17 @@ impl Holdings {
 }
 
 impl Inner {
+    /// Remembers that the store did not have a blob, asked when so many had arrived.
+    fn absent(&mut self, blob: &BlobId, arrivals: u64) -> Presence {
+        if self.arrivals == arrivals {
+            if self.absent.len() >= MAX_ABSENT {
+                self.absent.clear();
+            }
+            self.absent.insert(*blob);
+        }
+        Presence::default()
+    }
+
     fn change(&mut self, segment: &BlobId, here: bool) {
         let Some(users) = self.users.get(segment) else {
             return;
@@ -260,6 +294,12 @@ mod tests {
                 complete: false
             }
         );
+        // What was asked for in vain is seen when it comes.
+        assert_eq!(h.presence(&tail, false), Presence::default());
+        store.add(b"tail", Durability::Relaxed, 0).unwrap();
+        h.arrived(&tail);
+        assert!(h.presence(&tail, false).complete);
+
         h.removed(&[id]);
         store.delete(&[id]).unwrap();
         assert_eq!(h.presence(&id, true), Presence::default());
