@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use studytime_blobs::store::BlobStore;
+use studytime_blobs::store::{BlobStore, StoreError};
 use studytime_index::Presence;
 use studytime_schema::{BlobId, Manifest};
 
@@ -14,8 +14,10 @@ const MAX_MANIFESTS: usize = 4096;
 /// Segments over all manifests kept parsed (36 bytes each in the reverse map).
 const MAX_SEGMENTS: usize = 2_000_000;
 
-/// Blobs remembered as not here; beyond it all are asked for again.
-const MAX_ABSENT: usize = 100_000;
+/// With more blobs than this the store is asked about each one (16 bytes each here).
+const MAX_KNOWN: u64 = 500_000;
+/// Blobs listed at a time.
+const PAGE: usize = 10_000;
 
 struct Counted {
     manifest: Arc<Manifest>,
@@ -32,12 +34,56 @@ struct Inner {
     users: HashMap<BlobId, Vec<(BlobId, u64, u32)>>,
     segments: usize,
     clock: u64,
-    /// Blobs that the store did not have: a course that arrives is counted
-    /// again and again, and most of what it names is not here.
-    absent: HashSet<BlobId>,
-    /// How many blobs have arrived: an answer of the store that one of them
-    /// has overtaken is not remembered.
-    arrivals: u64,
+    known: Known,
+}
+
+/// Which blobs may be here: a course that arrives is counted again and again,
+/// and most of what it names is not.
+#[derive(Default)]
+enum Known {
+    /// Not asked for yet.
+    #[default]
+    Unread,
+    /// The beginnings of the ids of all that are here, and of some that were.
+    Here(HashSet<u64>),
+    /// Too many to know, or the store could not list them.
+    Any,
+}
+
+fn beginning(blob: &BlobId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *blob.as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+impl Known {
+    fn add(&mut self, blob: &BlobId) {
+        if let Self::Here(all) = self {
+            all.insert(beginning(blob));
+        }
+    }
+
+    fn read(store: &dyn BlobStore) -> Self {
+        match Self::list(store) {
+            Ok(Some(all)) => Self::Here(all),
+            _ => Self::Any,
+        }
+    }
+
+    fn list(store: &dyn BlobStore) -> Result<Option<HashSet<u64>>, StoreError> {
+        if store.usage()?.count > MAX_KNOWN {
+            return Ok(None);
+        }
+        let mut all = HashSet::new();
+        let mut after: Option<BlobId> = None;
+        loop {
+            let page = store.list(after.as_ref(), PAGE)?;
+            all.extend(page.iter().map(|b| beginning(&b.id)));
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.id),
+                _ => return Ok(Some(all)),
+            }
+        }
+    }
 }
 
 /// Counts of what is here.
@@ -66,34 +112,34 @@ impl Holdings {
 
     /// Whether a blob is here; `false` also when the store cannot be asked.
     pub(crate) fn has(&self, blob: &BlobId) -> bool {
-        *blob == BlobId::EMPTY || matches!(self.store.size(blob), Ok(Some(_)))
+        if *blob == BlobId::EMPTY {
+            return true;
+        }
+        let here = matches!(self.store.size(blob), Ok(Some(_)));
+        if here {
+            // The store also finds files that somebody copied into its folder.
+            self.lock().known.add(blob);
+        }
+        here
     }
 
     /// How much of a blob, or of what a manifest names, is here. For a manifest
     /// the manifest's own bytes are not counted.
     pub(crate) fn presence(&self, blob: &BlobId, manifest: bool) -> Presence {
-        let arrivals = {
-            let inner = self.lock();
-            if inner.absent.contains(blob) {
-                return Presence::default();
-            }
-            inner.arrivals
-        };
+        if !self.lock().may_have(blob, &*self.store) {
+            return Presence::default();
+        }
         if !manifest {
             return match self.store.size(blob) {
                 Ok(Some(bytes)) => Presence {
                     bytes,
                     complete: true,
                 },
-                Ok(None) => self.lock().absent(blob, arrivals),
-                Err(_) => Presence::default(),
+                _ => Presence::default(),
             };
         }
         if self.manifest(blob).is_none() {
-            return match self.store.size(blob) {
-                Ok(None) => self.lock().absent(blob, arrivals),
-                _ => Presence::default(),
-            };
+            return Presence::default();
         }
         match self.lock().manifests.get(blob) {
             Some(c) => Presence {
@@ -155,8 +201,7 @@ impl Holdings {
     /// A blob has arrived.
     pub(crate) fn arrived(&self, blob: &BlobId) {
         let mut inner = self.lock();
-        inner.arrivals += 1;
-        inner.absent.remove(blob);
+        inner.known.add(blob);
         inner.change(blob, true);
     }
 
@@ -182,15 +227,16 @@ impl Holdings {
 }
 
 impl Inner {
-    /// Remembers that the store did not have a blob, asked when so many had arrived.
-    fn absent(&mut self, blob: &BlobId, arrivals: u64) -> Presence {
-        if self.arrivals == arrivals {
-            if self.absent.len() >= MAX_ABSENT {
-                self.absent.clear();
-            }
-            self.absent.insert(*blob);
+    /// Whether a blob may be here. What arrives while the store is listed waits
+    /// for the lock, or is in the list.
+    fn may_have(&mut self, blob: &BlobId, store: &dyn BlobStore) -> bool {
+        if matches!(self.known, Known::Unread) {
+            self.known = Known::read(store);
         }
-        Presence::default()
+        match &self.known {
+            Known::Here(all) => all.contains(&beginning(blob)),
+            _ => true,
+        }
     }
 
     fn change(&mut self, segment: &BlobId, here: bool) {
