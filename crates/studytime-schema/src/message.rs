@@ -139,7 +139,8 @@ impl Message {
     ///
     /// `content` must be an object that every implementation reads alike:
     /// whole numbers only, no keys that look like numbers, a `type` of 3 to 52
-    /// ASCII characters, and short enough; [`signed_units_of`] measures a draft.
+    /// ASCII characters, at most 18 levels deep, and short enough;
+    /// [`signed_units_of`] measures a draft.
     ///
     /// The result must be on disk before anybody is told of it: signing another
     /// message after the same tip forks the feed.

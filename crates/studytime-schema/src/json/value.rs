@@ -4,9 +4,12 @@
 use super::escape::{array_index, count_units, push_string};
 use serde_json::{Map, Value};
 
-/// Values nested deeper are refused. A message of allowed size nests less
-/// than 64 levels, as every line is indented by its depth.
+/// A message of allowed size nests less than 64 levels, as every line is
+/// indented by its depth: values nested deeper are not measured.
 const MAX_DEPTH: usize = 62;
+/// How many levels writers use, the content itself included. Every validator
+/// reads more, but kuska-ssb (and so solar) panics at the nineteenth.
+const MAX_WRITTEN_DEPTH: usize = 18;
 /// The largest whole number that JavaScript counts exactly.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
@@ -88,7 +91,7 @@ fn write<'a>(
     value: &'a Value,
     path: &mut Vec<Step<'a>>,
 ) -> Result<(), StrictError> {
-    if path.len() > MAX_DEPTH {
+    if path.len() >= MAX_WRITTEN_DEPTH && (value.is_array() || value.is_object()) {
         return Err(StrictError::TooDeep {
             path: path_text(path.get(..4).unwrap_or_default()),
         });

@@ -120,8 +120,11 @@ pub enum SignError {
         /// The key.
         key: String,
     },
-    /// Nested deeper than any message of allowed length can be.
-    #[error("{path} is nested too deeply for a message")]
+    /// Nested deeper than every program reads: 18 levels, the content included.
+    #[error(
+        "{path} is nested too deeply: some programs cannot read messages of more than 18 levels; \
+         put it into a blob, or lay it out flat"
+    )]
     TooDeep {
         /// Where in the content.
         path: String,
