@@ -72,6 +72,11 @@ impl RejectedSet {
 
 /// Parses and verifies messages; one per thread. Keeps the keys of the feeds it
 /// has seen.
+///
+/// One by one, never in batches: a batch equation accepts signatures, made for
+/// the purpose, that every other peer refuses, and what it accepts depends on
+/// what else is in the batch (see [`VerifyingKey::verify`]). Speed comes from
+/// [`shard`]ing over cores.
 #[derive(Debug, Default)]
 pub struct Verifier {
     hmac: Option<HmacKey>,
@@ -139,8 +144,29 @@ pub struct Report {
     pub appended: usize,
 }
 
+/// Gives messages the spelling of their signature that their author can be
+/// expected to have used; see [`Message::plain`]. Otherwise anybody who passes a
+/// message on could make its successor look like a fork. Only where the
+/// successor is here and names the other spelling, that one is its author's.
+fn spell_plainly(sorted: &mut [Arc<Message>]) {
+    for i in 0..sorted.len() {
+        let Some(plain) = sorted[i].plain() else {
+            continue;
+        };
+        let (author, id) = (sorted[i].author(), sorted[i].id());
+        let named = sorted
+            .get(i + 1)
+            .is_some_and(|next| next.author() == author && next.previous() == Some(id));
+        if !named {
+            sorted[i] = Arc::new(plain);
+        }
+    }
+}
+
 /// Appends verified messages in one transaction, in whatever order they came:
-/// each feed's are put in order first, repetitions are sorted out.
+/// each feed's are put in order first, repetitions are sorted out. A signature
+/// that was spelled in a longer way is kept in its usual one (see
+/// [`Message::plain`]), unless the message after it says otherwise.
 ///
 /// # Errors
 /// [`StoreError`]; nothing was kept then.
@@ -158,7 +184,8 @@ pub fn append(
     let rank = |m: &Message| ranks.get(&m.author()).copied().unwrap_or(usize::MAX);
     let mut order: Vec<usize> = (0..messages.len()).collect();
     order.sort_by_key(|&i| (rank(&messages[i]), messages[i].sequence()));
-    let sorted: Vec<Arc<Message>> = order.iter().map(|&i| messages[i].clone()).collect();
+    let mut sorted: Vec<Arc<Message>> = order.iter().map(|&i| messages[i].clone()).collect();
+    spell_plainly(&mut sorted);
 
     let results = store.append(&sorted, received)?;
     let mut outcomes = vec![Appended::Duplicate; messages.len()];

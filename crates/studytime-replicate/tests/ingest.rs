@@ -64,6 +64,54 @@ fn the_named_author_must_be_the_author() {
     assert!(matches!(result, Err(VerifyError::OtherAuthor { .. })));
 }
 
+/// The signature of a message as whoever passes it on could spell it: valid to
+/// everybody, and with another id.
+fn respelled(message: &Message) -> Message {
+    let wire = message.wire().replace("==.sig.", "AA.sig.");
+    let message =
+        Message::verify(wire.as_bytes(), None).expect("what follows a signature is not looked at");
+    assert!(message.plain().is_some());
+    message
+}
+
+#[test]
+fn a_respelled_signature_cannot_fork_a_feed() {
+    let messages = chain(&keys(1), None, 3, "text");
+    let changed = Arc::new(respelled(&messages[1]));
+    assert_ne!(changed.id(), messages[1].id());
+    let append = |store: &MemoryStore, batch: &[&Arc<Message>]| {
+        let batch: Vec<Arc<Message>> = batch.iter().copied().cloned().collect();
+        ingest::append(store, &batch, 1).unwrap().outcomes
+    };
+    let kept = |store: &MemoryStore| store.tip(&keys(1).id()).unwrap();
+
+    // Before the author's own, alone and together with the next one.
+    for split in [1, 2, 3] {
+        let store = MemoryStore::new();
+        let all = [&messages[0], &changed, &messages[2]];
+        append(&store, &all[..split]);
+        append(&store, &all[split..]);
+        assert_eq!(kept(&store), Some(messages[2].tip()), "{split}");
+        assert_eq!(append(&store, &[&messages[1]]), [Appended::Duplicate]);
+    }
+    // After it: no proof of a fork.
+    let store = MemoryStore::new();
+    append(&store, &[&messages[0], &messages[1]]);
+    assert_eq!(append(&store, &[&changed]), [Appended::Duplicate]);
+    assert_eq!(kept(&store), Some(messages[1].tip()));
+}
+
+#[test]
+fn a_spelling_that_the_next_message_names_is_the_authors() {
+    let first = Arc::new(respelled(&chain(&keys(1), None, 1, "text")[0]));
+    let next = &chain(&keys(1), Some(first.tip()), 1, "text")[0];
+    let store = MemoryStore::new();
+    ingest::append(&store, &[Arc::clone(next), Arc::clone(&first)], 1).unwrap();
+    assert_eq!(store.tip(&keys(1).id()).unwrap(), Some(next.tip()));
+    let stored = store.read(&keys(1).id(), 1, 1, 1 << 20).unwrap();
+    assert_eq!(stored[0].message().unwrap().id(), first.id());
+}
+
 #[test]
 fn a_network_with_a_signing_key() {
     let hmac = HmacKey::from_bytes([0x2a; 32]);

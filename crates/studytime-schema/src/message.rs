@@ -119,6 +119,24 @@ impl Message {
         Envelope::read(wire).map(Self::from_envelope)
     }
 
+    /// The same message with its signature spelled as every program writes it;
+    /// `None` when it is spelled so already (every ordinary message is).
+    ///
+    /// ssb-validate looks at the first 64 bytes of a signature and takes one or
+    /// two more behind them, so a message has to be accepted with them. But they
+    /// are hashed and not signed: whoever passes a message on could add them, and
+    /// so give it another id, after which its successor no longer fits. Which id
+    /// its author meant is told by the `previous` of the next message alone. Until
+    /// that one is here, keep this spelling.
+    pub fn plain(&self) -> Option<Self> {
+        if envelope::has_plain_signature(&self.wire) {
+            return None;
+        }
+        let mut envelope = Envelope::read(self.wire.as_bytes()).ok()?;
+        envelope.make_plain();
+        Some(Self::from_envelope(envelope))
+    }
+
     fn from_envelope(envelope: Envelope<'_>) -> Self {
         Self {
             id: envelope.id(),

@@ -52,18 +52,29 @@ fn judged_as_javascript_judges() {
     }
 }
 
-/// Some programs decode a signature and look only at its first 64 bytes: a
-/// relay could append a byte to anybody's message and so give it another id.
+/// 88 characters hold two bytes more than a signature, and nobody looks at
+/// them: such a message is accepted, with an id of its own, and can be told
+/// from the one its author wrote.
 #[test]
-fn a_signature_has_one_spelling() {
+fn a_longer_signature_is_told_from_the_plain_one() {
     for case in &CASES {
-        for (from, to) in [("==", "A="), ("==", "AA"), ("==", "="), ("==", "")] {
-            let wire = case.wire_with(&case.signature.replace(from, to));
+        let what = case.what;
+        let plain = Message::verify(case.wire_with(case.signature).as_bytes(), None).unwrap();
+        assert_eq!(plain.plain(), None, "{what}");
+        for end in ["A=", "8=", "AA", "z/"] {
+            let wire = case.wire_with(&case.signature.replace("==", end));
+            let message = Message::verify(wire.as_bytes(), None).unwrap();
+            assert_ne!(message.id(), plain.id(), "{what}");
+            assert_eq!(message.plain().as_ref(), Some(&plain), "{what}");
+        }
+        // Bits that no byte holds, and other lengths.
+        for end in ["B=", "=", "", "A==", "AA=", "AAAA", "=="] {
+            let signature = case.signature.replace("==", end) + if end == "==" { "=" } else { "" };
+            let wire = case.wire_with(&signature);
             assert_eq!(
                 Message::verify(wire.as_bytes(), None).unwrap_err(),
                 VerifyError::SignatureForm,
-                "{}",
-                case.what
+                "{what} {end}"
             );
         }
     }

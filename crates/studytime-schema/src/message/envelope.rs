@@ -41,7 +41,8 @@ pub(super) struct Envelope<'a> {
 /// How the signed form ends: the signature's line and the closing brace. The
 /// text that is signed is the same without that line.
 pub(super) const SIGNATURE_SUFFIX: &str = ".sig.ed25519";
-pub(super) const SIGNATURE_CHARS: usize = 88 + SIGNATURE_SUFFIX.len();
+const SIGNATURE_BASE: usize = 88;
+pub(super) const SIGNATURE_CHARS: usize = SIGNATURE_BASE + SIGNATURE_SUFFIX.len();
 const SIGNED_TAIL: usize = ",\n  \"signature\": \"\"\n}".len() + SIGNATURE_CHARS;
 
 impl<'a> Envelope<'a> {
@@ -149,6 +150,11 @@ impl<'a> Envelope<'a> {
         }
     }
 
+    /// Spells the signature in its 64 bytes alone.
+    pub(super) fn make_plain(&mut self) {
+        self.put_signature(self.signature);
+    }
+
     /// Puts the signature in the place that was held free for it.
     pub(super) fn put_signature(&mut self, signature: [u8; 64]) {
         let mut text = STANDARD.encode(signature);
@@ -191,15 +197,27 @@ fn plain_string(json: &str) -> Option<&str> {
     json.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// Exactly 64 bytes. Some JavaScript installations look at the first 64 of 65
-/// decoded bytes; taking that would let any relay give a message of anybody a
-/// second id, as the signature's text is hashed but not signed.
+/// Whether a message (in compact form) spells its signature in 64 bytes alone.
+pub(super) fn has_plain_signature(compact: &str) -> bool {
+    compact
+        .strip_suffix("\"}")
+        .and_then(|text| text.strip_suffix(SIGNATURE_SUFFIX))
+        .is_some_and(|text| text.ends_with("=="))
+}
+
+/// Canonical base64 of 88 characters, of which the first 64 bytes count.
+///
+/// 88 characters hold up to 66 bytes, and neither ssb-validate nor libsodium
+/// below it looks at more than 64: what follows them is no part of the
+/// signature, but of the text that is hashed. See [`Message::plain`](super::Message::plain).
 fn decode_signature(text: &str) -> Option<[u8; 64]> {
     let base = text.strip_suffix(SIGNATURE_SUFFIX)?;
-    // The decoder asks for room for a whole last group.
+    if base.len() != SIGNATURE_BASE {
+        return None;
+    }
     let mut out = [0u8; 66];
     match STANDARD.decode_slice(base, &mut out) {
-        Ok(64) => out[..64].try_into().ok(),
+        Ok(64..=66) => out[..64].try_into().ok(),
         _ => None,
     }
 }
