@@ -36,13 +36,14 @@ fn without_a_tip_only_a_first_message_is_valid() {
     assert_eq!(code, 0);
     assert_eq!(
         lines,
-        [json!({ "valid": true, "id": messages[0].id(), "error": null })]
+        [json!({ "valid": true, "id": messages[0].id(), "error": null, "kind": null })]
     );
 
     let (code, lines) = check(&home, &[messages[1].wire().as_bytes()], &[]);
     assert_eq!(code, 4);
     assert_eq!(lines[0]["valid"], false);
     assert_eq!(lines[0]["id"], json!(messages[1].id()));
+    assert_eq!(lines[0]["kind"], "not_first");
     assert!(
         lines[0]["error"].as_str().unwrap().contains("first"),
         "{lines:?}"
@@ -63,6 +64,7 @@ fn with_a_tip_exactly_the_next_message_is_valid() {
         .map(|l| l["valid"].as_bool().unwrap())
         .collect();
     assert_eq!(valid, [false, true, false]);
+    assert_eq!([&lines[0]["kind"], &lines[2]["kind"]], ["old", "gap"]);
 }
 
 #[test]
@@ -101,10 +103,33 @@ fn what_is_no_message_is_told_line_by_line() {
         );
         assert_eq!(verdict["id"], Value::Null);
     }
-    assert!(
-        verdicts[4]["error"].as_str().unwrap().contains("signature"),
-        "{verdicts:?}"
-    );
+    let kinds: Vec<&str> = verdicts.iter().filter_map(|v| v["kind"].as_str()).collect();
+    let expected = [
+        "not_json",
+        "not_json",
+        "not_utf8",
+        "wrong_signature",
+        "too_many_bytes",
+        "fields",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+/// Lines of every length and kind, one of them longer than the program may keep.
+#[test]
+fn rubbish_gets_a_verdict_a_line() {
+    let home = Home::new();
+    let deep = vec![b'['; 60_000];
+    let endless = vec![b'{'; 8 << 20];
+    let binary: Vec<u8> = (0..=255).filter(|b| *b != b'\n').collect();
+    let mut lines: Vec<&[u8]> = vec![&deep, &endless, &binary];
+    lines.extend([b"x".as_slice(); 5_000]);
+    let (code, verdicts) = check(&home, &lines, &[]);
+    assert_eq!((code, verdicts.len()), (4, lines.len()));
+    let kinds = ["not_json", "too_many_bytes", "not_utf8", "not_json"];
+    for (verdict, kind) in verdicts.iter().zip(kinds) {
+        assert_eq!(verdict["kind"], kind);
+    }
 }
 
 #[test]

@@ -63,6 +63,19 @@ pub enum ChainError {
     },
 }
 
+impl ChainError {
+    /// A word for programs that stays the same from version to version:
+    /// `not_first`, `gap`, `old` or `fork`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFirst { .. } => "not_first",
+            Self::Gap { .. } => "gap",
+            Self::Old { .. } => "old",
+            Self::Fork { .. } => "fork",
+        }
+    }
+}
+
 /// Whether `message` is the next one after `tip`, the last accepted message of
 /// **the same feed** (`None` while there is none).
 ///

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod chain;
+pub mod check;
 pub mod content;
 mod entry;
 pub mod fold;

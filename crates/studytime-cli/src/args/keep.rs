@@ -95,6 +95,8 @@ Examples:
 /// The file has one message (JSON) a line. Each line is judged by itself as the next message
 /// after --tip; without it, as the first message of its feed. Needs no node and no data
 /// directory. Exit code 4 when one is invalid.
+///
+/// With --json each verdict also has a `kind`, a word for programs that stays the same.
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub(crate) struct FeedCheck {

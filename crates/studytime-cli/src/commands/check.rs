@@ -6,21 +6,91 @@ use crate::failure::{Failure, file_error};
 use crate::render::Out;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, Read};
 use std::path::Path;
 use studytime_node::api::{ApiError, ErrorKind};
-use studytime_schema::{HmacKey, Message, MessageId, Tip, chain};
+use studytime_schema::check::{LineChecker, Refusal};
+use studytime_schema::{Message, MessageId};
 
-/// The longest line that is read; what is longer cannot be a message.
-const MAX_LINE: usize = 1 << 20;
+/// How much is read at once.
+const PIECE: usize = 256 * 1024;
+/// So many verdicts are written at once: one by one, writing takes longer than
+/// judging.
+const TOLD_AT_ONCE: usize = 1_000;
 
 /// What is said of one line.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Verdict {
+    #[serde(skip)]
+    line: u64,
     valid: bool,
     /// `None` when the line is no message that could have one.
     id: Option<MessageId>,
+    /// For people.
     error: Option<String>,
+    /// For programs.
+    kind: Option<&'static str>,
+}
+
+impl Verdict {
+    fn new(line: u64, judged: Result<Message, Refusal>) -> Self {
+        match judged {
+            Ok(message) => Self {
+                line,
+                valid: true,
+                id: Some(message.id()),
+                error: None,
+                kind: None,
+            },
+            Err(refusal) => Self {
+                line,
+                valid: false,
+                id: refusal.id(),
+                error: Some(refusal.to_string()),
+                kind: Some(refusal.kind()),
+            },
+        }
+    }
+}
+
+/// Verdicts that wait to be written, and what was counted.
+struct Verdicts<'a> {
+    out: &'a Out,
+    waiting: Vec<Verdict>,
+    lines: u64,
+    invalid: u64,
+}
+
+impl Verdicts<'_> {
+    fn add(&mut self, verdict: Verdict) -> Result<(), Failure> {
+        self.lines = verdict.line;
+        self.invalid += u64::from(!verdict.valid);
+        self.waiting.push(verdict);
+        if self.waiting.len() < TOLD_AT_ONCE {
+            return Ok(());
+        }
+        self.tell()
+    }
+
+    fn tell(&mut self) -> Result<(), Failure> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.out.list(&self.waiting, |t| {
+            for v in &self.waiting {
+                let line = v.line;
+                t.line(match (&v.id, &v.error) {
+                    (Some(id), None) => format!("line {line}: valid, {id}"),
+                    (_, error) => {
+                        let error = error.as_deref().unwrap_or_default();
+                        format!("line {line}: invalid: {error}")
+                    }
+                });
+            }
+        })?;
+        self.waiting.clear();
+        Ok(())
+    }
 }
 
 pub(super) async fn run(context: &Context, args: FeedCheck) -> Result<(), Failure> {
@@ -30,43 +100,43 @@ pub(super) async fn run(context: &Context, args: FeedCheck) -> Result<(), Failur
 
 fn check(out: &Out, args: &FeedCheck) -> Result<(), Failure> {
     let mut input = open(&args.file)?;
-    let mut line = Vec::new();
-    let (mut number, mut invalid) = (0_u64, 0_u64);
-    while let Some(whole) =
-        next_line(&mut input, &mut line).map_err(|e| file_error(&args.file, &e))?
-    {
-        number += 1;
-        let verdict = match whole {
-            true => judge(&line, args.hmac.as_ref(), args.tip.as_ref()),
-            false => Verdict {
-                valid: false,
-                id: None,
-                error: Some(format!(
-                    "the line is longer than {MAX_LINE} bytes: no message is"
-                )),
-            },
+    let mut verdicts = Verdicts {
+        out,
+        waiting: Vec::new(),
+        lines: 0,
+        invalid: 0,
+    };
+    let mut checker = LineChecker::new(args.hmac, args.tip);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let n = match input.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(file_error(&args.file, &e).into()),
         };
-        invalid += u64::from(!verdict.valid);
-        out.value(&verdict, |t| match (&verdict.id, &verdict.error) {
-            (Some(id), None) => t.line(format!("line {number}: valid, {id}")),
-            (_, error) => t.line(format!(
-                "line {number}: invalid: {}",
-                error.as_deref().unwrap_or_default()
-            )),
+        let bytes = piece.get(..n).unwrap_or_default();
+        checker.push(bytes, |line, judged| {
+            verdicts.add(Verdict::new(line, judged))
         })?;
+        // What has come so far is answered before more is waited for.
+        verdicts.tell()?;
     }
+    checker.finish(|line, judged| verdicts.add(Verdict::new(line, judged)))?;
+    verdicts.tell()?;
+    let Verdicts { lines, invalid, .. } = verdicts;
     match invalid {
         0 => Ok(()),
         _ => {
-            out.note(&format!("{invalid} of {number} are invalid"));
+            out.note(&format!("{invalid} of {lines} are invalid"));
             Err(Failure::Reported(ErrorKind::Refused))
         }
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(io::stdin())));
+        return Ok(Box::new(io::stdin()));
     }
     let file = File::open(path).map_err(|e| file_error(path, &e))?;
     let is_dir = file.metadata().is_ok_and(|m| m.is_dir());
@@ -77,99 +147,5 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
         ))
         .into());
     }
-    Ok(Box::new(BufReader::with_capacity(256 * 1024, file)))
-}
-
-/// Reads a line without its end into `line`. `None` at the end of the input;
-/// `Some(false)` when the line was too long, and was skipped.
-fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    line.clear();
-    if (&mut *input)
-        .take(MAX_LINE as u64 + 1)
-        .read_until(b'\n', line)?
-        == 0
-    {
-        return Ok(None);
-    }
-    if line.pop_if(|b| *b == b'\n').is_some() {
-        line.pop_if(|b| *b == b'\r');
-        return Ok(Some(true));
-    }
-    if line.len() <= MAX_LINE {
-        return Ok(Some(true));
-    }
-    // The rest of it is passed over in pieces.
-    loop {
-        line.clear();
-        let n = (&mut *input)
-            .take(MAX_LINE as u64)
-            .read_until(b'\n', line)?;
-        if n == 0 || line.ends_with(b"\n") {
-            line.clear();
-            return Ok(Some(false));
-        }
-    }
-}
-
-/// As any peer would judge it that has the feed up to `tip`.
-fn judge(wire: &[u8], hmac: Option<&HmacKey>, tip: Option<&Tip>) -> Verdict {
-    let message = match Message::verify(wire, hmac) {
-        Ok(message) => message,
-        Err(error) => {
-            return Verdict {
-                valid: false,
-                id: None,
-                error: Some(words(&error)),
-            };
-        }
-    };
-    let error = chain::check(tip, &message).err().map(|e| words(&e));
-    Verdict {
-        valid: error.is_none(),
-        id: Some(message.id()),
-        error,
-    }
-}
-
-/// An error with what caused it.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lines_are_skipped_and_the_next_one_is_read() {
-        let mut text = vec![b'x'; 3 * MAX_LINE];
-        text.extend_from_slice(b"\nshort\r\n\nlast");
-        let mut input = BufReader::with_capacity(1000, text.as_slice());
-        let mut line = Vec::new();
-        let mut seen = Vec::new();
-        while let Some(whole) = next_line(&mut input, &mut line).unwrap() {
-            assert!(line.capacity() <= 4 * MAX_LINE);
-            seen.push((whole, String::from_utf8(line.clone()).unwrap()));
-        }
-        let expected = [(false, ""), (true, "short"), (true, ""), (true, "last")];
-        assert_eq!(seen, expected.map(|(w, l)| (w, l.to_owned())));
-    }
-
-    #[test]
-    fn a_line_of_exactly_the_longest_length_is_read() {
-        let text = [vec![b'x'; MAX_LINE], b"\n".to_vec()].concat();
-        let mut line = Vec::new();
-        assert_eq!(
-            next_line(&mut text.as_slice(), &mut line).unwrap(),
-            Some(true)
-        );
-        assert_eq!(line.len(), MAX_LINE);
-    }
+    Ok(Box::new(file))
 }

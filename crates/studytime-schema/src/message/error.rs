@@ -88,6 +88,49 @@ pub enum VerifyError {
     },
 }
 
+impl VerifyError {
+    /// A word for programs that stays the same from version to version.
+    ///
+    /// | kind | of |
+    /// |---|---|
+    /// | `too_many_bytes` | [`TooManyBytes`](Self::TooManyBytes) |
+    /// | `not_utf8` | [`NotText`](Self::NotText) |
+    /// | `not_json` | [`NotJson`](Self::NotJson) |
+    /// | `fields` | [`Fields`](Self::Fields) |
+    /// | `author` | [`Author`](Self::Author) |
+    /// | `bad_key` | [`BadKey`](Self::BadKey) |
+    /// | `other_author` | [`OtherAuthor`](Self::OtherAuthor) |
+    /// | `sequence` | [`Sequence`](Self::Sequence) |
+    /// | `previous` | [`Previous`](Self::Previous) |
+    /// | `timestamp` | [`Timestamp`](Self::Timestamp) |
+    /// | `hash` | [`Hash`](Self::Hash) |
+    /// | `content` | [`Content`](Self::Content) |
+    /// | `content_type` | [`ContentType`](Self::ContentType) |
+    /// | `too_long` | [`TooLong`](Self::TooLong) |
+    /// | `signature_form` | [`SignatureForm`](Self::SignatureForm) |
+    /// | `wrong_signature` | [`WrongSignature`](Self::WrongSignature) |
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TooManyBytes { .. } => "too_many_bytes",
+            Self::NotText { .. } => "not_utf8",
+            Self::NotJson(_) => "not_json",
+            Self::Fields => "fields",
+            Self::Author => "author",
+            Self::BadKey(_) => "bad_key",
+            Self::OtherAuthor { .. } => "other_author",
+            Self::Sequence => "sequence",
+            Self::Previous => "previous",
+            Self::Timestamp => "timestamp",
+            Self::Hash => "hash",
+            Self::Content => "content",
+            Self::ContentType => "content_type",
+            Self::TooLong => "too_long",
+            Self::SignatureForm => "signature_form",
+            Self::WrongSignature { .. } => "wrong_signature",
+        }
+    }
+}
+
 /// Why a message was not written. Nothing was signed; nothing needs undoing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
