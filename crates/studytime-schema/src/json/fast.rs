@@ -88,7 +88,9 @@ impl<'a> Run<'a> {
             }
             if self.after_value()? {
                 self.space();
-                return (self.at == self.bytes.len()).then_some(());
+                // Closing brackets are not measured one by one.
+                let fits = self.out.len() <= self.max_bytes;
+                return (fits && self.at == self.bytes.len()).then_some(());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The two roads against each other, and both against `serde_json`.
 
+mod mutate;
+
 use super::*;
 use proptest::prelude::*;
 
