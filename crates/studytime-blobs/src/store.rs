@@ -19,11 +19,13 @@
 
 pub mod conformance;
 mod error;
+#[cfg(feature = "sqlite")]
 mod files;
 mod memory;
 mod types;
 
 pub use error::StoreError;
+#[cfg(feature = "sqlite")]
 pub use files::{FileStore, MAX_PARTIALS, Opened, Rescan};
 pub use memory::MemoryStore;
 pub use types::{

@@ -103,7 +103,9 @@ pub use clock::{Heard, Note, PeerClock};
 pub use ebt::{Ebt, Output, PeerId, Role, Want};
 pub use graph::{Edge, Graph};
 pub use history::{HistoryClient, HistoryServer};
-pub use store::{FeedStore, MemoryStore, SqliteStore, StoreError, StoredMessage};
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+pub use store::{FeedStore, MemoryStore, StoreError, StoredMessage};
 
 /// The example in the README compiles and runs.
 #[cfg(doctest)]

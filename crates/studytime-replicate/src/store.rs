@@ -6,9 +6,11 @@
 
 pub mod conformance;
 mod memory;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
 pub use sqlite::{FORMAT, SqliteStore};
 
 use crate::clock::PeerClock;

@@ -48,6 +48,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// `blobs.db` failed.
+    #[cfg(feature = "sqlite")]
     #[error("the list of blobs could not be {what}: {source}")]
     Database {
         /// What was being done.
@@ -73,7 +74,10 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
     }
+}
 
+#[cfg(feature = "sqlite")]
+impl StoreError {
     pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
