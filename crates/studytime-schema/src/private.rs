@@ -25,7 +25,7 @@ const TAG: usize = 16;
 /// One recipient's slot: a tag, the number of recipients, the key of the body.
 const SLOT: usize = TAG + 1 + KEY;
 const HEADER: usize = NONCE + KEY;
-/// The longest text opened: a whole message of three-byte characters is shorter.
+/// The longest base64 opened: a whole message of three-byte characters is shorter.
 const MAX_BOX_BYTES: usize = 64 * 1024;
 
 /// The random bytes one private message needs, from the system's generator.
@@ -88,7 +88,9 @@ pub fn seal(
         Ok(count) if recipients.len() <= MAX_RECIPIENTS => count,
         _ => return Err(SealError::TooManyRecipients(recipients.len())),
     };
-    if plaintext.len() > MAX_BOX_BYTES {
+    // What is sealed here can be opened here.
+    let bytes = HEADER + recipients.len() * SLOT + TAG + plaintext.len();
+    if bytes.div_ceil(3) * 4 > MAX_BOX_BYTES {
         return Err(SealError::TooLong(plaintext.len()));
     }
     let nonce = &randomness.nonce;
@@ -98,7 +100,7 @@ pub fn seal(
     slot_plain[0] = count;
     slot_plain[1..].copy_from_slice(&randomness.key);
 
-    let mut out = Vec::with_capacity(HEADER + recipients.len() * SLOT + TAG + plaintext.len());
+    let mut out = Vec::with_capacity(bytes);
     out.extend_from_slice(nonce);
     out.extend_from_slice(&onetime_public);
     for recipient in recipients {
@@ -157,4 +159,28 @@ pub fn open(text: &str, keys: &Keypair) -> Option<Vec<u8>> {
         return Some(plain);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_text_that_is_sealed_can_be_opened() {
+        let keys = Keypair::from_seed(&[1; 32]);
+        let readers = [keys.id(); MAX_RECIPIENTS];
+        let randomness = Randomness {
+            nonce: [1; 24],
+            key: [2; 32],
+            onetime: [3; 32],
+        };
+        for count in [1, MAX_RECIPIENTS] {
+            let longest = MAX_BOX_BYTES / 4 * 3 - HEADER - count * SLOT - TAG;
+            let text = vec![b'x'; longest + 1];
+            let seal = |text: &[u8]| seal(text, &readers[..count], &randomness);
+            assert_eq!(seal(&text), Err(SealError::TooLong(longest + 1)));
+            let sealed = seal(&text[1..]).unwrap();
+            assert_eq!(open(&sealed, &keys).as_deref(), Some(&text[1..]));
+        }
+    }
 }
