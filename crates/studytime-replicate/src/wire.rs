@@ -4,7 +4,7 @@
 //! Protocol guide: "Epidemic broadcast trees", "createHistoryStream". Reading is
 //! liberal where known programs differ; writing is what all of them take.
 
-use crate::clock::Note;
+use crate::clock::{MAX_SEQUENCE, Note};
 use bytes::Bytes;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
@@ -116,8 +116,8 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// Reads a frame. An object with a valid `author`, a positive `sequence` and
-    /// a `content` is a message; any other object is notes, possibly wrapped in
+    /// Reads a frame. An object with a valid `author`, a `sequence` that a message
+    /// can have ([`MAX_SEQUENCE`] is the last) and a `content` is a message; any other object is notes, possibly wrapped in
     /// `{"clock":{…}}`. Keys that are no feed ids are passed over.
     ///
     /// # Errors
@@ -165,7 +165,10 @@ impl Fields<'_> {
         let author: Cow<'_, str> = serde_json::from_str(self.author?.get()).ok()?;
         let author = FeedId::from_sigil(&author).ok()?;
         let sequence = integer(self.sequence?.get())?;
-        Some((author, u64::try_from(sequence).ok().filter(|s| *s > 0)?))
+        let sequence = u64::try_from(sequence).ok()?;
+        (1..=MAX_SEQUENCE)
+            .contains(&sequence)
+            .then_some((author, sequence))
     }
 }
 

@@ -242,3 +242,21 @@ fn a_lost_connection_takes_nothing_along() {
             .any(|o| matches!(o, Output::Ingest { sequence: 4, .. }))
     );
 }
+
+/// A sequence that no feed can have is no message: taken for one, three of them
+/// added up to more than a number holds when the session was looked at.
+#[test]
+fn impossible_sequences_are_no_news() {
+    let feeds = [id(3), id(5), id(7)];
+    let mut ebt = accepted(&feeds.map(|feed| (feed, FETCH, 0)));
+    for feed in feeds {
+        frame(&mut ebt, peer(2), &note(feed, 4), NOW);
+        for sequence in [i64::MAX, 1 << 53, 1 << 31] {
+            let text = format!(r#"{{"author":"{feed}","sequence":{sequence},"content":""}}"#);
+            frame(&mut ebt, peer(2), &text, NOW);
+        }
+    }
+    let status = ebt.status(&peer(2)).unwrap();
+    assert_eq!(status.behind, 6);
+    assert_eq!(ebt.claims(&feeds[0]), [(peer(2), 2)]);
+}
