@@ -53,6 +53,9 @@ impl Address {
         if host.is_empty() || port == 0 {
             return Err("its host or port is empty");
         }
+        if !is_host(host) {
+            return Err("its host is no name and no IP address");
+        }
         let (key, seed) = match shs.split_once(':') {
             Some((key, seed)) => (
                 key,
@@ -77,12 +80,19 @@ impl Address {
         let (place, key) = left.split_once(":@")?;
         let (host, port) = place.rsplit_once(':')?;
         Some(Self {
-            host: host.to_owned(),
+            host: Some(host).filter(|h| is_host(h))?.to_owned(),
             port: port.parse().ok().filter(|p| *p != 0)?,
             key: FeedId::parse_lenient(key).ok()?,
             seed: Some(decode32(seed.split('#').next()?)?),
         })
     }
+}
+
+/// Letters (of any script), digits, and what else names and IP addresses have.
+/// Such a host can be shown, logged and written into an address as it is.
+fn is_host(host: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    !host.is_empty() && host.chars().all(part)
 }
 
 fn decode32(text: &str) -> Option<[u8; 32]> {
@@ -181,11 +191,22 @@ mod tests {
     }
 
     #[test]
+    fn a_host_cannot_smuggle_in_another_address() {
+        let seed = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+        for host in ["a;net:b", "a#b", "a\"", "a\u{202e}b", "", "a/b"] {
+            let legacy = format!("{host}:8008:@{KEY}.ed25519~{seed}");
+            assert!(legacy.parse::<Address>().is_err(), "{legacy}");
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (text, why) in [
             ("", "no key"),
             ("net:h:8008", "no key"),
             ("net:h:0~shs:x", "empty"),
+            ("net:a\u{19}b:1~shs:x", "no name"),
+            ("net:a b:1~shs:x", "no name"),
             ("net:h:99999~shs:x", "no number"),
             ("onion:h:1~shs:x", "not supported"),
             ("net:h:1~shs:AAAA", "no public key"),
