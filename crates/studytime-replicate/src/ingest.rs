@@ -282,10 +282,41 @@ pub fn publish(
         tip = Some(message.tip());
         messages.push(Arc::new(message));
     }
-    let positions = store.append_all(&messages, now)?;
+    let positions = match store.append_all(&messages, now) {
+        Ok(positions) => positions,
+        // Whether a failed store has kept something, only the store can say.
+        Err(AppendAllError::Store(error)) => match kept(store, &messages) {
+            Some(positions) => positions,
+            None => return Err(AppendAllError::Store(error).into()),
+        },
+        Err(error) => return Err(error.into()),
+    };
     let published = positions
         .into_iter()
         .zip(messages)
         .map(|(position, message)| Published { position, message });
     Ok(published.collect())
+}
+
+/// Where one author's messages in a row stand in the store, when they do.
+fn kept(store: &dyn FeedStore, messages: &[Arc<Message>]) -> Option<Vec<LogPosition>> {
+    let (first, last) = (messages.first()?, messages.last()?);
+    let tip = store.tip(&first.author()).ok()??;
+    if tip.sequence < last.sequence() {
+        return None;
+    }
+    let stored = store
+        .read(
+            &first.author(),
+            first.sequence(),
+            messages.len(),
+            usize::MAX,
+        )
+        .ok()?;
+    let same = stored.len() == messages.len()
+        && stored
+            .iter()
+            .zip(messages)
+            .all(|(s, m)| s.sequence == m.sequence() && *s.wire == *m.wire());
+    same.then(|| stored.iter().map(|s| s.position).collect())
 }

@@ -5,6 +5,7 @@
 //! at one sequence of a feed.
 
 pub mod conformance;
+pub mod fault;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -173,6 +174,9 @@ pub enum StoreError {
     /// A file, but not a feed store.
     #[error("this file is not a feed store; choose another data directory or move the file away")]
     NotAStore,
+    /// There is no file, or nothing in it, where there was a store before.
+    #[error("the feed store is gone, or empty; put it back, or restore a backup")]
+    Gone,
     /// The content of the file contradicts itself.
     #[error("the feed store is damaged ({0}); restore a backup")]
     Corrupt(String),
@@ -181,6 +185,9 @@ pub enum StoreError {
         "the feed store may not be opened for writing; check the permissions of the data directory"
     )]
     Permission(#[source] Cause),
+    /// The system could not read or write the file.
+    #[error("the feed store could not be read or written; check the disk and its free space")]
+    Io(#[source] Cause),
     /// Anything else the database reports.
     #[error("the feed store failed")]
     Other(#[source] Cause),

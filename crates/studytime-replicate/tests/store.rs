@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use studytime_replicate::store::conformance::{self, chain, keys};
+use studytime_replicate::store::fault::FaultStore;
 use studytime_replicate::store::{Appended, FORMAT};
 use studytime_replicate::{FeedStore, MemoryStore, SqliteStore, StoreError};
 use studytime_schema::LogPosition;
@@ -24,6 +25,11 @@ fn sqlite_conforms() {
         n += 1;
         SqliteStore::open(dir.path().join(format!("{n}.db"))).unwrap()
     });
+}
+
+#[test]
+fn a_store_that_could_fail_conforms_while_it_does_not() {
+    conformance::run(|| FaultStore::new(Arc::new(MemoryStore::new())));
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn told(error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             StoreError::Permission(cause)
         }
+        Some(ErrorCode::SystemIoFailure) => StoreError::Io(cause),
         _ => StoreError::Other(cause),
     }
 }
@@ -75,8 +76,10 @@ fn told(error: rusqlite::Error) -> StoreError {
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Mutex<Writer>,
+    // Dropped before the writer: the last one to close the file empties the
+    // write-ahead log into it, which a reader may not.
     readers: Readers,
+    writer: Mutex<Writer>,
 }
 
 impl SqliteStore {
@@ -87,8 +90,22 @@ impl SqliteStore {
     /// [`StoreError::Newer`] for a file of a newer version, [`StoreError::NotAStore`]
     /// for another file, and whatever opening a file may meet.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref().to_owned();
-        let db = schema::open(&path)?;
+        Self::with(path.as_ref(), true)
+    }
+
+    /// Opens the file of a store that was there before. A feed that is begun anew
+    /// because its store was lost would fork, so nothing is made here.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`StoreError::Gone`] when the file is missing
+    /// or has no tables.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::with(path.as_ref(), false)
+    }
+
+    fn with(path: &Path, create: bool) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        let db = schema::open(&path, create)?;
         Ok(Self {
             readers: Readers::new(&path),
             writer: Mutex::new(Writer::new(db)),
@@ -240,6 +257,55 @@ impl FeedStore for SqliteStore {
 mod tests {
     use super::super::conformance::{chain, keys};
     use super::*;
+    use rusqlite::Connection;
+
+    /// What a power cut may take is decided by these: nothing that was answered.
+    #[test]
+    fn every_commit_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feeds.db");
+        for store in [SqliteStore::open(&path), SqliteStore::open_existing(&path)] {
+            let store = store.unwrap();
+            store.append(&chain(&keys(1), None, 1, "a"), 1).unwrap();
+            let db = &store.writer().db;
+            let text = |pragma| db.pragma_query_value(None, pragma, |r| r.get::<_, String>(0));
+            let number = |pragma| db.pragma_query_value(None, pragma, |r| r.get::<_, i64>(0));
+            assert_eq!(text("journal_mode").unwrap(), "wal");
+            assert_eq!(number("synchronous").unwrap(), 2, "FULL");
+        }
+        // And nothing else can write.
+        let reader = schema::open_reader(&path).unwrap();
+        let written = reader.execute("UPDATE counter SET position = 9", []);
+        assert!(written.is_err());
+    }
+
+    /// So that the one file is all of it, for those who copy files.
+    #[test]
+    fn a_proper_end_leaves_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("feeds.db")).unwrap();
+        store.append(&chain(&keys(1), None, 3, "a"), 1).unwrap();
+        assert_eq!(store.counts().unwrap().messages, 3);
+        drop(store);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_store_that_is_gone_is_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("feeds.db");
+        let gone = || matches!(SqliteStore::open_existing(&path), Err(StoreError::Gone));
+        assert!(gone());
+        assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(gone());
+        std::fs::remove_file(&path).unwrap();
+        drop(Connection::open(&path).map(|db| db.pragma_update(None, "journal_mode", "WAL")));
+        assert!(gone());
+        std::fs::remove_file(&path).unwrap();
+        drop(SqliteStore::open(&path).unwrap());
+        SqliteStore::open_existing(&path).unwrap();
+    }
 
     /// A full disk costs the batch, is told as such, and is survived.
     #[test]

@@ -81,16 +81,22 @@ fn number(db: &Connection, pragma: &str) -> rusqlite::Result<i64> {
     db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
 }
 
-/// Opens the file for writing; creates or checks it.
-pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+/// Opens the file for writing; checks it, or makes it when it may.
+pub(super) fn open(path: &Path, create: bool) -> Result<Connection, Fault> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    } else if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
+        return Err(Fault::Store(StoreError::Gone));
+    }
     let mut db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(std::time::Duration::from_millis(u64::from(BUSY_MS)))?;
     // Both must come first; they change nothing in a file that has content.
     db.execute_batch("PRAGMA page_size = 16384")?;
     check(&db)?;
+    if !create && is_empty(&db)? {
+        return Err(Fault::Store(StoreError::Gone));
+    }
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(Fault::Store(StoreError::Other(
@@ -103,7 +109,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
          PRAGMA cache_size = -16384;
          PRAGMA journal_size_limit = 67108864;",
     )?;
-    create(&mut db)?;
+    make_tables(&mut db)?;
     db.set_prepared_statement_cache_capacity(32);
     Ok(db)
 }
@@ -146,7 +152,7 @@ fn check(db: &Connection) -> Result<(), Fault> {
 }
 
 /// Creates the tables of a new file, all or none of them.
-fn create(db: &mut Connection) -> Result<(), Fault> {
+fn make_tables(db: &mut Connection) -> Result<(), Fault> {
     if !is_empty(db)? {
         return Ok(());
     }
