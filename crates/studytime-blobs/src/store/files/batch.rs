@@ -89,17 +89,16 @@ impl BlobBatch for Batch {
                 state: State::Synced,
             });
         }
-        {
-            let mut table = self.store.rows();
-            for id in &ids {
-                if let Some(path) = self.written.get(id) {
-                    self.store.place(path, id)?;
-                    self.written.remove(id);
-                }
+        for id in &ids {
+            if let Some(path) = self.written.get(id) {
+                self.store.place(path, id)?;
+                self.written.remove(id);
             }
-            table.put(&rows.into_iter().collect::<Vec<_>>(), true)?;
         }
+        // The rows last: they say that all before them is on the disk.
         self.store.sync_folders(&ids)?;
+        let rows: Vec<_> = rows.into_iter().collect();
+        self.store.rows().put(&rows, true)?;
         Ok(std::mem::take(&mut self.added))
     }
 }

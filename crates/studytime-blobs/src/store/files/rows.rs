@@ -135,7 +135,7 @@ impl Rows {
     }
 
     /// One transaction; with `wait` it is on the disk when this returns.
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         wait: bool,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,

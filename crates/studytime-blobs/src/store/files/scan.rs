@@ -2,7 +2,8 @@
 
 use super::super::{BlobStore, Partial, StoreError};
 use super::rows::State;
-use super::{FileStore, from_hex};
+use super::writer::forget_partial;
+use super::{FileStore, MAX_PARTIALS, from_hex};
 use std::collections::HashSet;
 use std::fs;
 use studytime_schema::BlobId;
@@ -128,6 +129,14 @@ impl FileStore {
                 bytes,
                 suspended,
             })?;
+        }
+        // What was under way at a kill counts, too: else a program that is killed
+        // again and again fills the disk with beginnings.
+        let all = rows.partials()?;
+        drop(rows);
+        let surplus = all.len().saturating_sub(MAX_PARTIALS);
+        for old in all.iter().take(surplus) {
+            forget_partial(store, &old.id)?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 use super::super::{BlobStore, Durability, Pinner, PushScope, StoreError, conformance};
-use super::{FileStore, MAX_PARTIALS, Rescan, from_hex, hex};
+use super::{FileStore, MAX_PARTIALS, Rescan, Rows, from_hex, hex};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -206,6 +206,52 @@ fn suspended_downloads_are_few() {
         fs::read_dir(dir.path().join("blobs/tmp")).unwrap().count(),
         MAX_PARTIALS
     );
+}
+
+/// Killed again and again in the middle of downloads, each time others.
+#[test]
+fn beginnings_left_by_kills_are_few() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..(MAX_PARTIALS as u64 + 10) / 10 * 2 {
+        let store = open(dir.path());
+        let writers: Vec<_> = (0..10)
+            .map(|i| {
+                let id = BlobId::of(&(n * 10 + i).to_le_bytes());
+                let mut writer = store.download(&id, n).unwrap();
+                writer.write(b"some").unwrap();
+                writer
+            })
+            .collect();
+        std::mem::forget(writers);
+        crash(store);
+    }
+    let store = open(dir.path());
+    assert_eq!(store.partials().unwrap().len(), MAX_PARTIALS);
+    let left = fs::read_dir(dir.path().join("blobs/tmp")).unwrap().count();
+    assert_eq!(left, MAX_PARTIALS);
+}
+
+/// What a power cut may take is decided by these settings: rows about presence
+/// may fall back, pins and own blobs may not.
+#[test]
+fn writes_that_are_waited_for_are_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rows = Rows::open(&dir.path().join("blobs.db")).unwrap();
+    let (mut waited, mut not) = (0, 0);
+    let level = |tx: &rusqlite::Transaction<'_>| {
+        tx.pragma_query_value(None, "synchronous", |r| r.get::<_, i64>(0))
+    };
+    rows.write(true, |tx| {
+        waited = level(tx)?;
+        Ok(())
+    })
+    .unwrap();
+    rows.write(false, |tx| {
+        not = level(tx)?;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((waited, not), (2, 1), "FULL, NORMAL");
 }
 
 #[test]

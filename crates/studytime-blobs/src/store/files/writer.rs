@@ -164,16 +164,13 @@ impl BlobWriter for Writer {
                 file.sync_all()
                     .map_err(|e| StoreError::io("sync", &self.path, e))?;
             }
+            // Relaxed until its folder is synced, too.
             let row = Row {
                 size,
                 added: self.now,
                 last_used: self.now,
                 uses: 0,
-                state: if synced {
-                    State::Synced
-                } else {
-                    State::Relaxed
-                },
+                state: State::Relaxed,
             };
             // Under one lock: a fetched copy must not replace an own, synced one.
             let mut rows = self.store.rows();
@@ -183,11 +180,12 @@ impl BlobWriter for Writer {
             } else {
                 self.store.place(&self.path, &id)?;
                 self.delete = false;
-                rows.put(&[(id, row)], synced)?;
+                rows.put(&[(id, row)], false)?;
             }
             drop(rows);
             if synced {
                 self.store.sync_folders(&[id])?;
+                self.store.rows().set_synced(&[id])?;
             }
         }
         if let Some(target) = self.target {
