@@ -93,7 +93,12 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// Whether the text index is unsound, rather than out of disk.
 pub(crate) fn is_text_damage(error: &tantivy::TantivyError) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     use tantivy::TantivyError as T;
+    if let T::IoError(e) = error {
+        // What was read makes no sense; other errors are the disk's.
+        return matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof);
+    }
     matches!(
         error,
         T::DataCorruption(_)

@@ -48,7 +48,9 @@ impl Index {
             changes.lists.extend(old.lists.iter().chain(&facts.lists));
         }
         if old.own != facts.own {
-            let learner = Arc::new(learner(&self.conn, &facts.own)?);
+            let mut learner = learner(&self.conn, &facts.own)?;
+            learner.set_local(self.local.iter().map(|(entry, time)| (entry, *time)));
+            let learner = Arc::new(learner);
             changes.learner = learner != self.maker.learner;
             self.maker.learner = learner;
         }
@@ -114,6 +116,7 @@ impl Index {
         &mut self,
         entries: &[(ProgressEntry, u64)],
     ) -> Result<Changes, ApplyError> {
+        self.local = entries.to_vec();
         let mut learner = LearnerState::clone(&self.maker.learner);
         let mut courses: BTreeSet<FeedId> = learner.courses();
         learner.set_local(entries.iter().map(|(entry, time)| (entry, *time)));

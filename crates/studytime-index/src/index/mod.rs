@@ -17,6 +17,7 @@ use crate::{Changes, Facts, Reader};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use studytime_schema::content::ProgressEntry;
 use studytime_schema::subjects::SubjectTable;
 use studytime_schema::{BlobId, LogPosition};
 
@@ -73,6 +74,8 @@ pub struct Index {
     text: TextIndex,
     shared: Arc<Shared>,
     maker: Maker,
+    /// Progress that is laid over what is stored.
+    local: Vec<(ProgressEntry, u64)>,
     numbers: FeedNumbers,
     bodies: Bodies,
     position: LogPosition,

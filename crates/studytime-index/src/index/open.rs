@@ -69,6 +69,11 @@ impl Index {
             path: dir.to_owned(),
             source,
         })?;
+        // What earlier rebuilds left that were cut off; the one that is named may
+        // still be read.
+        if let Ok(Some(Ok(current))) = folder.current() {
+            folder.keep_only(current);
+        }
         Self::begin(dir, folder, options)
     }
 
@@ -141,6 +146,7 @@ impl Index {
             conn,
             text,
             maker,
+            local: Vec::new(),
             numbers,
             bodies: Bodies::default(),
             position,

@@ -95,6 +95,19 @@ impl Reader {
         courses::courses(&self.shared, query)
     }
 
+    /// Reads all that is stored and names what is unsound, a line each for a
+    /// person; slow on a large index. Then [`rebuild`](crate::Index::rebuild).
+    ///
+    /// # Errors
+    /// [`QueryError`] when it cannot be read at all.
+    pub fn check(&self) -> Result<Vec<String>, QueryError> {
+        let mut problems = read::unsound(&*self.shared.pool.get()?)?;
+        for file in self.shared.text.unsound()? {
+            problems.push(format!("{} does not hold what it should", file.display()));
+        }
+        Ok(problems)
+    }
+
     /// Categories and subjects with their counts, most popular first, then most
     /// courses, then by name. Deprecated courses do not count.
     pub fn subjects(&self) -> Vec<SubjectCount> {

@@ -29,6 +29,7 @@ pub(crate) mod read {
     };
     pub(crate) use super::people::{about, enrolments, enrolments_of, learned, problems};
     pub(crate) use super::texts::{docs_missing_text, text_of};
+    pub(crate) use super::unsound;
 }
 
 pub(crate) mod write {
@@ -163,6 +164,15 @@ fn tune(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.busy_timeout(std::time::Duration::from_secs(10))
+}
+
+/// What SQLite finds wrong with the file.
+pub(crate) fn unsound(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare("PRAGMA quick_check(20)")?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let mut lines = lines.collect::<Result<Vec<_>, _>>()?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
 }
 
 /// A number that belongs to the index as a whole; 0 when never set.

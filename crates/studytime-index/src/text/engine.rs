@@ -3,7 +3,8 @@
 
 use super::analyze::Splitter;
 use std::fmt;
-use std::path::Path;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
@@ -17,6 +18,9 @@ use tantivy::{
 /// Changes whenever fields, splitting or folding change: then documents must be
 /// made anew from their rows.
 pub(crate) const TEXT_VERSION: u32 = 1;
+
+/// Bytes of text index that are checked when it is opened: some milliseconds.
+const MAX_CHECKED: u64 = 32 << 20;
 
 const SPLITTER: &str = "studytime";
 
@@ -61,6 +65,12 @@ pub(crate) struct TextReader {
 impl TextReader {
     pub(crate) fn searcher(&self) -> Searcher {
         self.reader.searcher()
+    }
+
+    /// Files whose bytes are not those that were written.
+    pub(crate) fn unsound(&self) -> tantivy::Result<Vec<PathBuf>> {
+        let found = self.searcher().index().validate_checksum()?;
+        Ok(found.into_iter().collect())
     }
 }
 
@@ -118,12 +128,21 @@ fn schema() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
+fn size_of_files(dir: &Path) -> std::io::Result<u64> {
+    let mut total = 0;
+    for entry in std::fs::read_dir(dir)? {
+        total += entry?.metadata()?.len();
+    }
+    Ok(total)
+}
+
 impl TextIndex {
     /// Opens what is in `dir`, or begins an empty one when there is nothing
     /// sound that belongs to `generation`: it can always be made from rows.
     pub(crate) fn open(dir: &Path, generation: u64, budget: usize) -> tantivy::Result<Self> {
-        match Self::existing(dir, generation, budget) {
-            Ok(Some(found)) => Ok(found),
+        // Damage can trip the code that reads it; that is damage all the same.
+        match catch_unwind(|| Self::existing(dir, generation, budget)) {
+            Ok(Ok(Some(found))) => Ok(found),
             _ => Self::anew(dir, generation, budget),
         }
     }
@@ -150,6 +169,11 @@ impl TextIndex {
         }
         let index = tantivy::Index::open(MmapDirectory::open(dir)?)?;
         if index.schema() != schema().0 {
+            return Ok(None);
+        }
+        // Its files say what they should hold. Larger ones would hold up the
+        // start; there damage is found when it is met.
+        if size_of_files(dir)? <= MAX_CHECKED && !index.validate_checksum()?.is_empty() {
             return Ok(None);
         }
         let payload = index.load_metas()?.payload.unwrap_or_default();

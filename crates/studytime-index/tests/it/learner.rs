@@ -88,6 +88,18 @@ fn progress_notes_bookmarks_and_results() {
             .percent,
         100
     );
+    // Also when another own feed comes to be.
+    let more = facts(&["me", "new course"], &["list"]);
+    held.index.set_facts(more).unwrap();
+    assert_eq!(
+        held.reader
+            .course(&id("c"))
+            .unwrap()
+            .unwrap()
+            .progress
+            .percent,
+        100
+    );
     assert!(held.index.set_local_progress(&[]).unwrap().learner);
     assert_eq!(
         held.reader
