@@ -92,7 +92,32 @@ fn open_error(error: &OpenError) -> ApiError {
         OpenError::Listen { address, source } => {
             port_error(&address.to_string(), source, "--listen")
         }
+        OpenError::FeedsGone { .. } | OpenError::Feeds(_) => {
+            let failed = ApiError::failed("the node could not be started", error);
+            if is_lost(error) {
+                failed.hint(LOST)
+            } else {
+                failed
+            }
+        }
         other => ApiError::failed("the node could not be started", other),
+    }
+}
+
+/// What to do without a log of messages.
+const LOST: &str = "put feeds.db back if you moved it; else restore a backup into a new folder: \
+    `studytime --data-dir NEW restore FILE`; without a backup, take keys/main.secret from here: \
+    `studytime --data-dir NEW restore --secret FILE`, and your messages come back from peers that have them";
+
+/// Whether the log of messages is gone or damaged, rather than unreachable for now.
+fn is_lost(error: &OpenError) -> bool {
+    use studytime_node::StoreError as E;
+    match error {
+        OpenError::FeedsGone { .. } => true,
+        OpenError::Feeds(store) => {
+            matches!(store, E::Corrupt(_) | E::NotAStore | E::Gone)
+        }
+        _ => false,
     }
 }
 

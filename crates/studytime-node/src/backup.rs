@@ -211,6 +211,27 @@ fn lock_publishing(dir: &DataDir) -> Result<(), ApiError> {
         .map_err(|e| ApiError::failed("not restored", &e))
 }
 
+/// Locks publishing, as a restore does, unless it is locked already: for what was
+/// restored by hand.
+pub(crate) fn lock_restored(state: &State) -> Result<(), crate::OpenError> {
+    if state.setting(RESTORED)?.is_none() {
+        state.set_setting(RESTORED, &crate::clock::now_ms().to_string())?;
+    }
+    Ok(())
+}
+
+/// Locks publishing because the log is an older one than was here before: as
+/// after a restore, what came after it may exist elsewhere.
+pub(crate) fn lock_fallen_back(node: &Node) -> Result<(), crate::OpenError> {
+    lock_restored(&node.inner().state)?;
+    node.trouble(
+        "feeds.db is an older one than was here before, so publishing is locked: \
+         connect to peers that have your feeds, then run `studytime restore --accept-loss`"
+            .into(),
+    );
+    Ok(())
+}
+
 fn read_main(dir: &DataDir) -> Result<FeedId, ApiError> {
     let path = dir.join("keys").join("main.secret");
     let text = fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;

@@ -4,6 +4,7 @@ use crate::clock::now_ms;
 use crate::holdings::Holdings;
 use crate::policy::{SharedGraph, save_graph};
 use crate::store::State;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -24,6 +25,9 @@ const BATCH: usize = 2_000;
 const BEHIND_TICK_MS: u64 = 1_000;
 /// How long to rest after the index could not be written (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
+/// Times a damaged index is built anew in one run: more point to a disk that
+/// fails, which nothing here can mend.
+const MAX_REPAIRS: u32 = 3;
 
 enum Job {
     /// The log has grown.
@@ -32,6 +36,8 @@ enum Job {
     Texts(Vec<(BlobId, Arc<str>)>),
     Blobs(Vec<BlobId>),
     Positions(Vec<(ProgressEntry, u64)>),
+    /// A query came upon damage.
+    Repair(String),
     Stop,
 }
 
@@ -49,6 +55,7 @@ pub(crate) struct Indexer {
     jobs: Sender<Job>,
     reader: Arc<RwLock<Reader>>,
     position: watch::Receiver<LogPosition>,
+    log_fell_back: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,6 +69,8 @@ impl std::fmt::Debug for Indexer {
 pub(crate) struct IndexerSetup {
     pub(crate) dir: PathBuf,
     pub(crate) feeds: Arc<dyn FeedStore>,
+    /// The last position the log has given out.
+    pub(crate) log_end: LogPosition,
     pub(crate) keys: Keypair,
     pub(crate) facts: Facts,
     pub(crate) graph: Arc<Mutex<SharedGraph>>,
@@ -73,15 +82,21 @@ impl Indexer {
     /// Opens the index and starts the thread. A damaged or outdated index is
     /// rebuilt from the log.
     pub(crate) fn start(setup: IndexerSetup) -> Result<Self, OpenError> {
-        let options = Options {
-            facts: setup.facts.clone(),
-            ..Options::default()
-        };
-        let (index, rebuilding) = match Index::open(&setup.dir, options.clone()) {
+        let options = options(&setup.facts);
+        let (mut index, mut rebuilding) = match Index::open(&setup.dir, options.clone()) {
             Ok(index) => (index, false),
-            Err(OpenError::Rebuild { .. }) => (Index::rebuild(&setup.dir, options)?, true),
+            Err(OpenError::Rebuild { reason, .. }) => {
+                tracing::info!("the course index is built anew: {reason}");
+                (Index::rebuild(&setup.dir, options.clone())?, true)
+            }
             Err(other) => return Err(other),
         };
+        // An index that is ahead belongs to another log.
+        let log_fell_back = index.position() > setup.log_end;
+        if log_fell_back {
+            index = Index::rebuild(&setup.dir, options)?;
+            rebuilding = true;
+        }
         let reader = Arc::new(RwLock::new(index.reader()));
         let (position_tx, position) = watch::channel(index.position());
         let (jobs, inbox) = channel();
@@ -94,6 +109,11 @@ impl Indexer {
             news: setup.news,
             position: position_tx,
             rebuilding,
+            repairs: 0,
+            dir: setup.dir.clone(),
+            facts: setup.facts,
+            positions: Vec::new(),
+            reader: Arc::clone(&reader),
         };
         let thread = std::thread::Builder::new()
             .name("studytime-index".into())
@@ -107,6 +127,7 @@ impl Indexer {
             jobs,
             reader,
             position,
+            log_fell_back,
             thread: Some(thread),
         })
     }
@@ -141,6 +162,17 @@ impl Indexer {
         let _ = self.jobs.send(Job::Positions(positions));
     }
 
+    /// A query came upon damage: the index is built anew from the log.
+    pub(crate) fn repair(&self, reason: String) {
+        let _ = self.jobs.send(Job::Repair(reason));
+    }
+
+    /// Whether the index, when it was opened, had taken in more than the log
+    /// holds: the log is an older one than was here before.
+    pub(crate) fn log_fell_back(&self) -> bool {
+        self.log_fell_back
+    }
+
     /// The log position that is taken in.
     pub(crate) fn position(&self) -> LogPosition {
         *self.position.borrow()
@@ -173,6 +205,13 @@ pub(crate) fn bytes_here(holdings: &Arc<Holdings>) -> studytime_index::BytesHere
     studytime_index::BytesHere::new(move |blob, manifest| holdings.presence(blob, manifest))
 }
 
+fn options(facts: &Facts) -> Options {
+    Options {
+        facts: facts.clone(),
+        ..Options::default()
+    }
+}
+
 struct Worker {
     index: Index,
     feeds: Arc<dyn FeedStore>,
@@ -182,6 +221,12 @@ struct Worker {
     news: mpsc::UnboundedSender<IndexNews>,
     position: watch::Sender<LogPosition>,
     rebuilding: bool,
+    repairs: u32,
+    dir: PathBuf,
+    /// What was told last, for an index that is built anew.
+    facts: Facts,
+    positions: Vec<(ProgressEntry, u64)>,
+    reader: Arc<RwLock<Reader>>,
 }
 
 impl Worker {
@@ -237,16 +282,51 @@ impl Worker {
     }
 
     /// Runs a step; trouble is told, and the step is tried again later because
-    /// the cursor has not moved.
+    /// the cursor has not moved. Damage, also one that trips the code that reads
+    /// it, has the index built anew.
     fn guard<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, ApplyError>) -> Option<T> {
-        match step(self) {
-            Ok(done) => Some(done),
-            Err(error) => {
-                let text =
-                    crate::api::ApiError::failed("the index could not be updated", &error).message;
-                let _ = self.news.send(IndexNews::Trouble(text));
-                None
+        // What a panic leaves half done is in the index, which is thrown away.
+        let done = catch_unwind(AssertUnwindSafe(|| step(self)));
+        let error = match done {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(error)) => error,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                ApplyError::Damaged(text.unwrap_or("it cannot be read").to_owned())
             }
+        };
+        self.trouble("the index could not be updated", &error);
+        if let ApplyError::Damaged(_) = error {
+            self.repair();
+        }
+        None
+    }
+
+    fn trouble(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+        let text = crate::api::ApiError::failed(what, error).message;
+        let _ = self.news.send(IndexNews::Trouble(text));
+    }
+
+    /// Begins a new index beside the damaged one; catching up fills it.
+    fn repair(&mut self) {
+        if self.repairs >= MAX_REPAIRS {
+            return;
+        }
+        let begun = Index::rebuild(&self.dir, options(&self.facts));
+        match begun {
+            Ok(index) => {
+                self.repairs += 1;
+                *self.reader.write().unwrap_or_else(PoisonError::into_inner) = index.reader();
+                self.index = index;
+                self.rebuilding = true;
+                self.position.send_replace(self.index.position());
+                let positions = self.positions.clone();
+                if let Err(error) = self.index.set_local_progress(&positions) {
+                    self.trouble("the learner's places cannot be shown", &error);
+                }
+            }
+            Err(error) => self.trouble("the index cannot be built anew", &error),
         }
     }
 
@@ -259,7 +339,14 @@ impl Worker {
     fn job(&mut self, job: Job) -> Result<(), ApplyError> {
         match job {
             Job::Wake | Job::Stop => {}
+            Job::Repair(reason) => {
+                // One that is being built is not what the query saw.
+                if !self.rebuilding {
+                    return Err(ApplyError::Damaged(reason));
+                }
+            }
             Job::Facts(facts) => {
+                self.facts.clone_from(&facts);
                 let changes = self.index.set_facts(*facts)?;
                 self.tell(changes);
             }
@@ -269,6 +356,7 @@ impl Worker {
             }
             Job::Blobs(blobs) => self.index.blobs_changed(blobs),
             Job::Positions(positions) => {
+                self.positions.clone_from(&positions);
                 let changes = self.index.set_local_progress(&positions)?;
                 self.tell(changes);
             }
@@ -282,9 +370,7 @@ impl Worker {
         let stored = match self.feeds.scan(self.index.position(), BATCH) {
             Ok(stored) => stored,
             Err(error) => {
-                let text =
-                    crate::api::ApiError::failed("the log could not be read", &error).message;
-                let _ = self.news.send(IndexNews::Trouble(text));
+                self.trouble("the log could not be read", &error);
                 return Ok(false);
             }
         };

@@ -64,3 +64,5 @@ pub use node::{Node, OpenError};
 pub use store::{Config, ConfigError, LockKind, OpenDirError};
 /// HTTP byte ranges, for faces that serve [`MediaStream`]s.
 pub use studytime_blobs::range;
+/// Why the log of messages cannot be used, in [`OpenError::Feeds`].
+pub use studytime_replicate::StoreError;

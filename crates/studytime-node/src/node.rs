@@ -28,6 +28,12 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How long a single command waits for the index at its start; longer only while
+/// the index is built anew.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
+/// Setting: there has been a log of messages here.
+const HAS_LOG: &str = "log";
+
 /// Why a node could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +47,16 @@ pub enum OpenError {
     /// The keys cannot be read.
     #[error("the keys cannot be used")]
     Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The log of messages was here and is not any more. A new one would begin
+    /// the own feeds anew and so fork them for ever: nothing was made.
+    #[error(
+        "feeds.db, the log of all messages, is gone or empty in {}; without it your feeds must not be continued, so nothing was started",
+        dir.display()
+    )]
+    FeedsGone {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// The log of messages cannot be opened.
     #[error("feeds.db cannot be opened")]
     Feeds(#[from] studytime_replicate::StoreError),
@@ -127,6 +143,8 @@ pub(crate) struct Inner {
     /// Blobs whose text the index waits for.
     texts: Mutex<BTreeSet<BlobId>>,
     blob_news: OnceLock<mpsc::UnboundedSender<BlobId>>,
+    /// Lists and courses that a call is making.
+    making: Mutex<BTreeSet<FeedId>>,
     /// Courses a person looked at in this run: replicated before merely listed ones.
     opened: Mutex<BTreeSet<FeedId>>,
     pub(crate) stop: CancellationToken,
@@ -196,6 +214,7 @@ impl Node {
         let indexer = Indexer::start(IndexerSetup {
             dir: dir.join("index"),
             feeds: Arc::clone(&feeds),
+            log_end: feeds.last_position()?,
             keys: keys.main().clone(),
             facts: policy.facts(&holdings),
             graph: policy.graph(),
@@ -225,18 +244,28 @@ impl Node {
             http: Mutex::new(None),
             texts: Mutex::default(),
             blob_news: OnceLock::new(),
+            making: Mutex::default(),
             opened: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             replan: Notify::new(),
             dir,
         }));
+        if node.0.indexer.log_fell_back() {
+            crate::backup::lock_fallen_back(&node)?;
+        }
         if node.0.builder.default_lists {
             sample::install(&node).await?;
         }
         tasks::spawn(&node, write_rx, index_rx);
         let _ = node.blocking(|n| n.show_positions()).await;
+        if node.0.builder.kind == LockKind::Oneshot {
+            // One command, one answer: it is to see all of the log.
+            let last = node.0.feeds.last_position()?;
+            node.0.indexer.reached(last, CAUGHT_UP_WITHIN).await;
+        }
         node.replan_now().await;
+        node.complete_unfinished().await;
         if let Some(address) = node.0.builder.listen {
             let bound = net::listen(&node, address)
                 .await
@@ -296,6 +325,10 @@ impl Node {
 
     pub(crate) fn keys(&self) -> MutexGuard<'_, KeyRing> {
         self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lock_making(&self) -> MutexGuard<'_, BTreeSet<FeedId>> {
+        self.0.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn own_kind(&self, id: &FeedId) -> Option<OwnKind> {
@@ -392,9 +425,16 @@ struct Stores {
 impl Stores {
     fn open(dir: DataDir, _builder: &Builder) -> Result<Self, OpenError> {
         let config = Config::read(&dir.join("config.toml"))?;
-        let keys = KeyRing::open(dir.join("keys"))?;
         let state = Arc::new(State::open(&dir.join("state.db"))?);
-        let feeds: Arc<dyn FeedStore> = Arc::new(SqliteStore::open(dir.join("feeds.db"))?);
+        let had_key = dir.join("keys").join("main.secret").exists();
+        let first_start = state.setting(HAS_LOG)?.is_none();
+        let feeds: Arc<dyn FeedStore> = Arc::new(open_feeds(&dir, &state)?);
+        // Last: where there is a key there was a log.
+        let keys = KeyRing::open(dir.join("keys"))?;
+        if first_start && had_key && feeds.last_position()?.0 == 0 {
+            // Put here by hand: its feed may be long elsewhere.
+            crate::backup::lock_restored(&state)?;
+        }
         let (blobs, opened) = FileStore::open(dir.path())?;
         if opened.unclean {
             tracing::info!(
@@ -409,5 +449,20 @@ impl Stores {
             feeds,
             blobs: Arc::new(blobs),
         })
+    }
+}
+
+fn open_feeds(dir: &DataDir, state: &State) -> Result<SqliteStore, OpenError> {
+    let path = dir.join("feeds.db");
+    if state.setting(HAS_LOG)?.is_none() {
+        let feeds = SqliteStore::open(path)?;
+        state.set_setting(HAS_LOG, "1")?;
+        return Ok(feeds);
+    }
+    match SqliteStore::open_existing(path) {
+        Err(studytime_replicate::StoreError::Gone) => Err(OpenError::FeedsGone {
+            dir: dir.path().to_owned(),
+        }),
+        other => Ok(other?),
     }
 }

@@ -101,6 +101,11 @@ impl Policy {
         self.read().lists.clone()
     }
 
+    /// The lists that came with the program.
+    pub(crate) fn default_lists(&self) -> &[FeedId] {
+        &self.default_lists
+    }
+
     /// Whether a list came with the program.
     pub(crate) fn is_builtin(&self, list: &FeedId) -> bool {
         self.default_lists.contains(list)
@@ -276,10 +281,13 @@ impl Node {
         let learner = reader.learner()?;
         let own: Vec<(FeedId, OwnKind)> = self.keys().iter().map(|(id, f)| (*id, f.kind)).collect();
         let own_ids: Vec<FeedId> = own.iter().map(|(id, _)| *id).collect();
-        let lists = learner
-            .catalogs
-            .clone()
-            .unwrap_or_else(|| policy.default_lists.clone());
+        // An index that is behind may not know the user's choice yet.
+        let behind = inner.indexer.position() < inner.feeds.last_position()?;
+        let lists = match &learner.catalogs {
+            Some(chosen) => chosen.clone(),
+            None if behind => policy.lists(),
+            None => policy.default_lists.clone(),
+        };
 
         let (reached, blocked, blocks, reach_map) = {
             let shared = policy.lock_graph();

@@ -311,7 +311,7 @@ impl Node {
     pub(crate) fn needed_blobs(&self, course: &FeedId) -> Result<Vec<NeededBlob>, ApiError> {
         self.reader()
             .needed_blobs(course)
-            .map_err(|e| ApiError::failed("cannot tell what the course needs", &e))
+            .map_err(|e| crate::calls::query_error(&e))
     }
 
     /// Every blob of a course, segments included as far as manifests are here.

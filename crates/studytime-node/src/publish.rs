@@ -1,6 +1,6 @@
 //! Publishing: contents in, signed messages on disk, the index caught up.
 
-use crate::api::{ApiError, Published};
+use crate::api::{ApiError, ErrorKind, Published};
 use crate::node::Node;
 use crate::writer::Batch;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Node {
                 };
                 for part in [&mut random.nonce[..], &mut random.key, &mut random.onetime] {
                     getrandom::fill(part).map_err(|e| {
-                        ApiError::new(crate::api::ErrorKind::Failed, format!("no randomness: {e}"))
+                        ApiError::new(ErrorKind::Failed, format!("no randomness: {e}"))
                     })?;
                 }
                 private::seal(text.as_bytes(), &[id], &random)
@@ -77,9 +77,7 @@ impl Node {
             .writer
             .publish(Batch { keys, drafts })
             .await
-            .ok_or_else(|| {
-                ApiError::new(crate::api::ErrorKind::Failed, "the node is shutting down")
-            })?
+            .ok_or_else(|| ApiError::new(ErrorKind::Failed, "the node is shutting down"))?
             .map_err(|e| publish_error(&e))?;
         if let Some(last) = published.last() {
             self.inner()
@@ -93,9 +91,32 @@ impl Node {
         })
     }
 
+    /// Waits until the index has taken in all of the log, for what is worked out
+    /// from it and published: a change made to half a picture would lose the rest.
+    pub(crate) async fn caught_up(&self) -> Result<(), ApiError> {
+        let inner = self.inner();
+        let end = inner
+            .feeds
+            .last_position()
+            .map_err(|e| ApiError::failed("the log could not be read", &e))?;
+        inner.indexer.reached(end, SHOWN_WITHIN).await;
+        let at = inner.indexer.position();
+        if at >= end {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            ErrorKind::Failed,
+            format!(
+                "the course index is still being brought up to date: {} of {} messages",
+                at.0, end.0
+            ),
+        )
+        .hint("try again in a moment; `studytime status` says how far it is"))
+    }
+
     /// Refuses to publish after a restore until it is safe: a second message at
     /// a sequence that others already have would fork the feed for ever.
-    fn check_unlocked(&self) -> Result<(), ApiError> {
+    pub(crate) fn check_unlocked(&self) -> Result<(), ApiError> {
         match self.inner().state.setting(crate::backup::RESTORED) {
             Ok(None) => Ok(()),
             Ok(Some(_)) => Err(ApiError::refused(

@@ -220,6 +220,7 @@ async fn flusher(node: Node) {
             node.trouble(error.message);
         }
         let _ = crate::calls::learner::publish_positions(&node, false).await;
+        node.complete_unfinished().await;
     }
 }
 

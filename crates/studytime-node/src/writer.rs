@@ -112,6 +112,15 @@ impl Writer {
         hmac: Option<HmacKey>,
         news: mpsc::UnboundedSender<WriteNews>,
     ) -> std::io::Result<Self> {
+        Self::start_with(store, hmac, news, RETRY)
+    }
+
+    fn start_with(
+        store: Arc<dyn FeedStore>,
+        hmac: Option<HmacKey>,
+        news: mpsc::UnboundedSender<WriteNews>,
+        retry: Duration,
+    ) -> std::io::Result<Self> {
         let rejected = store.rejected().unwrap_or_default();
         let rejected = Arc::new(RwLock::new(RejectedSet::new(&rejected)));
         let count = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_VERIFIERS));
@@ -133,6 +142,7 @@ impl Writer {
             hmac,
             news,
             rejected,
+            retry,
         };
         threads.push(
             std::thread::Builder::new()
@@ -235,6 +245,7 @@ struct Worker {
     hmac: Option<HmacKey>,
     news: mpsc::UnboundedSender<WriteNews>,
     rejected: Arc<RwLock<RejectedSet>>,
+    retry: Duration,
 }
 
 #[derive(Default)]
@@ -245,25 +256,38 @@ struct Group {
     refused: Vec<(Rejected, Source)>,
 }
 
+impl Group {
+    fn len(&self) -> usize {
+        self.messages.len() + self.refused.len()
+    }
+}
+
 impl Worker {
     fn run(self, inbox: &Receiver<Job>) {
         let mut group = Group::default();
         let mut deadline: Option<Instant> = None;
+        // Whether the last write failed: then it is tried again at the deadline.
+        let mut stuck = false;
         loop {
             let job = match deadline {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
-            match job {
+            let due = match job {
                 Ok(Job::Verified(message, from, permit)) => {
                     group.messages.push(message);
                     group.from.push(from);
                     group.permits.extend(permit);
+                    !stuck && group.len() >= GROUP
                 }
-                Ok(Job::Refused(rejected, from)) => group.refused.push((*rejected, from)),
+                Ok(Job::Refused(rejected, from)) => {
+                    group.refused.push((*rejected, from));
+                    group.len() >= GROUP && (!stuck || group.refused.len() >= GROUP)
+                }
                 Ok(Job::Publish(batch, reply)) => {
-                    self.write(&mut group);
-                    deadline = None;
+                    stuck = !self.write(&mut group);
+                    deadline = stuck.then(|| Instant::now() + self.retry);
+                    // Whoever publishes is told of the trouble, not kept waiting.
                     let _ = reply.send(self.publish(&batch));
                     continue;
                 }
@@ -271,58 +295,37 @@ impl Worker {
                     self.write(&mut group);
                     return;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.write(&mut group);
-                    deadline = None;
-                    continue;
-                }
-            }
-            if group.messages.len() + group.refused.len() >= GROUP {
-                self.write(&mut group);
-                deadline = None;
+                Err(RecvTimeoutError::Timeout) => true,
+            };
+            if due {
+                stuck = !self.write(&mut group);
+                deadline = stuck.then(|| Instant::now() + self.retry);
             } else if deadline.is_none() {
                 deadline = Some(Instant::now() + GATHER);
             }
         }
     }
 
-    fn write(&self, group: &mut Group) {
-        let Group {
-            messages,
-            from,
-            permits,
-            refused,
-        } = std::mem::take(group);
-        let mut outcomes = Vec::with_capacity(messages.len() + refused.len());
+    /// Writes a group. When it cannot be written now, its messages stay in the
+    /// group to be tried again, for ever: what was verified is worth keeping,
+    /// and the byte budget stops the sockets meanwhile.
+    fn write(&self, group: &mut Group) -> bool {
+        let mut outcomes = Vec::with_capacity(group.len());
         let mut tips = BTreeMap::new();
-        if !messages.is_empty() {
-            // Tried for ever: what was verified is worth keeping, and the byte
-            // budget stops the sockets meanwhile.
-            let report = loop {
-                match ingest::append(&*self.store, &messages, now_ms()) {
-                    Ok(report) => break report,
-                    Err(error) => {
-                        let text =
-                            crate::api::ApiError::failed("messages could not be stored", &error)
-                                .message;
-                        if self.news.send(WriteNews::Trouble(text)).is_err() {
-                            return;
-                        }
-                        std::thread::sleep(RETRY);
-                    }
+        let mut written = true;
+        if !group.messages.is_empty() {
+            match ingest::append(&*self.store, &group.messages, now_ms()) {
+                Ok(report) => {
+                    self.tally(group, report.outcomes, &mut outcomes);
+                    tips = report.tips;
                 }
-            };
-            for ((message, from), outcome) in messages.iter().zip(from).zip(report.outcomes) {
-                outcomes.push(Ingested {
-                    from,
-                    feed: message.author(),
-                    sequence: message.sequence(),
-                    outcome: Outcome::Append(outcome),
-                });
+                Err(error) => {
+                    self.trouble("messages could not be stored", &error);
+                    written = false;
+                }
             }
-            tips = report.tips;
         }
-        drop(permits);
+        let refused = std::mem::take(&mut group.refused);
         if !refused.is_empty() {
             self.remember(&refused);
             outcomes.extend(refused.into_iter().map(|(r, from)| Ingested {
@@ -335,6 +338,27 @@ impl Worker {
         if !outcomes.is_empty() {
             let _ = self.news.send(WriteNews::Written { outcomes, tips });
         }
+        written
+    }
+
+    /// What became of the group's messages, which are its no longer.
+    fn tally(&self, group: &mut Group, appended: Vec<Appended>, outcomes: &mut Vec<Ingested>) {
+        let messages = std::mem::take(&mut group.messages);
+        let from = std::mem::take(&mut group.from);
+        for ((message, from), outcome) in messages.iter().zip(from).zip(appended) {
+            outcomes.push(Ingested {
+                from,
+                feed: message.author(),
+                sequence: message.sequence(),
+                outcome: Outcome::Append(outcome),
+            });
+        }
+        group.permits.clear();
+    }
+
+    fn trouble(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+        let text = crate::api::ApiError::failed(what, error).message;
+        let _ = self.news.send(WriteNews::Trouble(text));
     }
 
     fn remember(&self, refused: &[(Rejected, Source)]) {
@@ -348,9 +372,7 @@ impl Worker {
         }
         drop(set);
         if let Err(error) = self.store.reject(&new) {
-            let text =
-                crate::api::ApiError::failed("refused messages could not be noted", &error).message;
-            let _ = self.news.send(WriteNews::Trouble(text));
+            self.trouble("refused messages could not be noted", &error);
         }
     }
 
@@ -361,13 +383,19 @@ impl Worker {
             &batch.drafts,
             self.hmac.as_ref(),
             now_ms(),
-        )?;
-        if let Some(last) = published.last() {
-            let _ = self.news.send(WriteNews::Published {
-                feed: batch.keys.id(),
-                sequence: last.message.sequence(),
-            });
+        );
+        let feed = batch.keys.id();
+        let reached = match &published {
+            Ok(published) => published.last().map(|p| p.message.sequence()),
+            // What a failing store may have kept all the same is passed on, too.
+            Err(_) => self.store.tip(&feed).ok().flatten().map(|t| t.sequence),
+        };
+        if let Some(sequence) = reached {
+            let _ = self.news.send(WriteNews::Published { feed, sequence });
         }
-        Ok(published)
+        published
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Refused,
     /// The user stopped it (exit code 1).
     Cancelled,
+    /// The course index is damaged; it is being built anew (exit code 1).
+    Damaged,
 }
 
 /// A failed request, in words for a person: what failed, why, what next.

@@ -99,29 +99,18 @@ impl Node {
                 "you already have a course list named {name:?}"
             )));
         }
-        let keys = self.create_key(OwnKind::List)?;
-        let id = keys.id();
+        // Before anything is made: its place among the lists comes last.
+        check_number(self.current_lists().await?.len() + 1)?;
+        let making = self.begin(OwnKind::List, name, None)?;
+        let id = making.work.feed;
         let mut about = About::feed(id);
         about.name = Patch::Set(name.to_owned());
         if let Err(error) = self.publish(id, vec![Content::About(about)]).await {
-            self.keys().discard(&id);
+            self.give_up(&making);
             return Err(error);
         }
-        self.inner()
-            .state
-            .name_own(&id, name)
-            .map_err(|e| super::state_error(&e))?;
-        self.follow_own(id).await?;
-        let mut lists = self.inner().policy.lists();
-        lists.push(id);
-        self.choose_lists(lists).await?;
+        self.complete(&making.work, None).await?;
         Ok(Identity { id })
-    }
-
-    pub(super) fn create_key(&self, kind: OwnKind) -> Result<studytime_schema::Keypair, ApiError> {
-        self.keys()
-            .create(kind)
-            .map_err(|e| ApiError::failed("no key could be made", &e))
     }
 
     /// The main feed follows each list and course we publish, so that whoever
@@ -137,13 +126,20 @@ impl Node {
         Ok(())
     }
 
+    /// The user's lists as the log has them to its end. One that is to be changed
+    /// must be whole: what is missing from it would be lost.
+    pub(super) async fn current_lists(&self) -> Result<Vec<FeedId>, ApiError> {
+        self.caught_up().await?;
+        let learner = self
+            .blocking(|n| n.reader().learner().map_err(|e| query_error(&e)))
+            .await?;
+        let defaults = || self.inner().policy.default_lists().to_vec();
+        Ok(learner.catalogs.unwrap_or_else(defaults))
+    }
+
     /// Publishes the user's choice of lists, encrypted, and acts on it.
-    async fn choose_lists(&self, lists: Vec<FeedId>) -> Result<(), ApiError> {
-        if lists.len() > MAX_CATALOGS {
-            return Err(ApiError::refused(format!(
-                "more than {MAX_CATALOGS} course lists are not supported"
-            )));
-        }
+    pub(super) async fn choose_lists(&self, lists: Vec<FeedId>) -> Result<(), ApiError> {
+        check_number(lists.len())?;
         self.publish_private(vec![Content::Catalogs(Catalogs { lists })])
             .await?;
         self.replan_now().await;
@@ -176,7 +172,7 @@ impl Node {
     }
 
     pub(super) async fn catalog_add(&self, id: FeedId) -> Result<Done, ApiError> {
-        let mut lists = self.inner().policy.lists();
+        let mut lists = self.current_lists().await?;
         if lists.contains(&id) {
             return Ok(Done {});
         }
@@ -186,7 +182,7 @@ impl Node {
     }
 
     pub(super) async fn catalog_remove(&self, id: FeedId) -> Result<Done, ApiError> {
-        let mut lists = self.inner().policy.lists();
+        let mut lists = self.current_lists().await?;
         let before = lists.len();
         lists.retain(|l| *l != id);
         if lists.len() == before {
@@ -199,7 +195,7 @@ impl Node {
     }
 
     pub(super) async fn catalog_move(&self, id: FeedId, position: usize) -> Result<Done, ApiError> {
-        let mut lists = self.inner().policy.lists();
+        let mut lists = self.current_lists().await?;
         let Some(at) = lists.iter().position(|l| *l == id) else {
             return Err(ApiError::not_found(format!(
                 "{id} is not one of your course lists"
@@ -264,6 +260,15 @@ impl Node {
         self.replan_now().await;
         self.refresh_prefetch().await;
     }
+}
+
+fn check_number(lists: usize) -> Result<(), ApiError> {
+    if lists > MAX_CATALOGS {
+        return Err(ApiError::refused(format!(
+            "more than {MAX_CATALOGS} course lists are not supported"
+        )));
+    }
+    Ok(())
 }
 
 /// What a list says of a course: all that is known.

@@ -1,6 +1,7 @@
 //! Folders become courses.
 
 use super::catalogs::apply_edit;
+use super::making::Making;
 use super::{Report, query_error};
 use crate::api::{
     ApiError, ErrorKind, Import as ImportCall, ImportProblem, ImportReply, Progress, ProgressUnit,
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use studytime_blobs::store::{BlobBatch, Pinner, PushScope};
 use studytime_blobs::wants::PushSpec;
 use studytime_import::{Current, Import, OpenError, Options, PublishError, Sink, SinkError, Stage};
-use studytime_schema::content::{Content, Patch};
+use studytime_schema::content::{Content, Course, Patch};
 use studytime_schema::{BlobId, FeedId};
 use tokio::sync::mpsc;
 
@@ -74,7 +75,12 @@ impl Sink for NodeSink {
     }
 
     fn sync_blobs(&mut self) -> Result<(), SinkError> {
-        self.flush()
+        self.flush()?;
+        // Also those that were here before, fetched, and not yet synced.
+        self.node.inner().blobs.flush()?;
+        // Before the messages: a course that stands is never without its pins.
+        self.node.pin_course(&self.feed, &self.stored)?;
+        Ok(())
     }
 
     fn publish_all(&mut self, messages: Vec<Content>) -> Result<(), SinkError> {
@@ -161,36 +167,33 @@ impl Node {
         };
         // From here on the course stands; what follows makes it known.
         drop(guard);
-        let (mut reply, course) = done;
-        if let (Some(feed), Some(course)) = (reply.course, course) {
-            if call.into.is_none() {
-                self.inner()
-                    .state
-                    .name_own(&feed, &reply.name)
-                    .map_err(|e| super::state_error(&e))?;
-                self.follow_own(feed).await?;
+        let (mut reply, course, making) = done;
+        match (making, reply.course, course) {
+            (Some(making), _, listing) => {
+                reply.messages += self.complete(&making.work, listing).await?;
             }
-            if let Some(catalog) = &call.catalog {
-                let list = match self.own_list(catalog) {
-                    Ok(list) => list,
-                    Err(_) => self.catalog_new(catalog).await?.id,
-                };
-                let done = self.publish(list, vec![Content::Course(course)]).await?;
-                reply.messages += done.messages.len() as u64;
+            (None, Some(feed), Some(listing)) => {
+                self.blocking(move |n| n.push_course(&feed)).await?;
+                if let Some(catalog) = &call.catalog {
+                    reply.messages += self.put_on_list(feed, catalog, Some(listing)).await?;
+                }
             }
+            _ => return Ok(reply),
+        }
+        if let Some(feed) = reply.course {
             self.opened(feed);
             self.settle().await;
         }
         Ok(reply)
     }
 
-    #[allow(clippy::type_complexity, reason = "a pair that goes to one caller")]
+    #[allow(clippy::type_complexity, reason = "parts that go to one caller")]
     fn import_blocking(
         &self,
         call: &ImportCall,
         cancelled: &Arc<AtomicBool>,
         progress: &mpsc::Sender<Progress>,
-    ) -> Result<(ImportReply, Option<studytime_schema::content::Course>), ApiError> {
+    ) -> Result<(ImportReply, Option<Course>, Option<Making>), ApiError> {
         let edit = &call.edit;
         let level = match edit
             .level
@@ -257,12 +260,14 @@ impl Node {
             },
         };
         if call.dry_run {
-            return Ok((reply, None));
+            return Ok((reply, None, None));
         }
-        let feed = match call.into {
-            Some(feed) => feed,
-            None => self.create_key(OwnKind::Course)?.id(),
+        let making = match call.into {
+            Some(_) => None,
+            None => Some(self.begin(OwnKind::Course, &reply.name, call.catalog.as_deref())?),
         };
+        let feed = making.as_ref().map(|m| m.work.feed).or(call.into);
+        let feed = feed.ok_or_else(|| ApiError::usage("no course to import into"))?;
         let mut sink = NodeSink {
             node: self.clone(),
             feed,
@@ -294,14 +299,12 @@ impl Node {
         let published = match published {
             Ok(published) => published,
             Err(error) => {
-                // Nothing was published on it, so the key stands for nothing.
-                if call.into.is_none() {
-                    self.keys().discard(&feed);
+                if let Some(making) = &making {
+                    self.give_up(making);
                 }
                 return Err(publish_error(&error));
             }
         };
-        self.keep_and_push(&feed, &sink.stored)?;
         reply.course = Some(feed);
         reply.messages = published.messages;
         reply.blobs = published.blobs;
@@ -313,20 +316,18 @@ impl Node {
         if let Some(name) = name.into_value() {
             course.name = name;
         }
-        Ok((reply, Some(course)))
+        Ok((reply, Some(course), making))
     }
 
-    /// Pins a course's blobs as own, and pushes them: small ones to everybody,
-    /// segments only to seeders.
-    fn keep_and_push(&self, course: &FeedId, stored: &[BlobId]) -> Result<(), ApiError> {
+    /// Pushes an own course's blobs: small ones to everybody, segments only to
+    /// seeders.
+    pub(super) fn push_course(&self, course: &FeedId) -> Result<(), ApiError> {
         let inner = self.inner();
         let failed = |e: &(dyn std::error::Error + 'static)| {
             ApiError::failed("the course's blobs could not be noted", e)
         };
-        inner
-            .blobs
-            .pin(&Pinner::Course(*course), stored)
-            .map_err(|e| failed(&e))?;
+        let stored = inner.blobs.pinned(&Pinner::Course(*course));
+        let stored = stored.map_err(|e| failed(&e))?;
         let needed = self.needed_blobs(course)?;
         let whole: Vec<BlobId> = needed.iter().map(|b| b.blob).collect();
         let segments: Vec<BlobId> = stored

@@ -9,10 +9,11 @@ mod imports;
 pub(crate) mod invites;
 pub(crate) mod learner;
 mod lessons;
+mod making;
 mod peers;
 mod status;
 
-use crate::api::{ApiError, Progress, Reply, Request};
+use crate::api::{ApiError, ErrorKind, Progress, Reply, Request};
 use crate::node::Node;
 
 /// Says how far a call has come.
@@ -21,6 +22,20 @@ pub(crate) type Report<'a> = &'a mut (dyn FnMut(Progress) + Send);
 impl Node {
     /// Answers one request. Dropping the future cancels it.
     pub(crate) async fn dispatch(
+        &self,
+        request: Request,
+        on_progress: impl FnMut(Progress) + Send,
+    ) -> Result<Reply, ApiError> {
+        let answer = self.answer(request, on_progress).await;
+        if let Err(error) = &answer
+            && error.kind == ErrorKind::Damaged
+        {
+            self.inner().indexer.repair(error.message.clone());
+        }
+        answer
+    }
+
+    async fn answer(
         &self,
         request: Request,
         mut on_progress: impl FnMut(Progress) + Send,
@@ -91,7 +106,15 @@ impl Node {
 
 /// An index query that failed.
 pub(crate) fn query_error(error: &studytime_index::QueryError) -> ApiError {
-    ApiError::failed("the index could not be read", error)
+    let failed = ApiError::failed("the index could not be read", error);
+    match error {
+        studytime_index::QueryError::Damaged(_) => ApiError {
+            kind: ErrorKind::Damaged,
+            ..failed
+        }
+        .hint("it is built anew from the log now; try again in a moment"),
+        _ => failed,
+    }
 }
 
 /// A state.db call that failed.

@@ -164,6 +164,15 @@ impl Node {
                     ),
                 });
             }
+            let unsound = node.reader().check().map_err(|e| query_error(&e))?;
+            if !unsound.is_empty() {
+                let text = format!(
+                    "damaged ({}); it is built anew from the log now",
+                    unsound.join("; ")
+                );
+                inner.indexer.repair(text.clone());
+                findings.push(Finding { place: "index".into(), text });
+            }
             let own: Vec<_> = node.keys().iter().map(|(id, _)| *id).collect();
             for feed in own {
                 for problem in node.reader().problems(&feed).map_err(|e| query_error(&e))? {

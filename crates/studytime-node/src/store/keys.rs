@@ -9,6 +9,8 @@ use studytime_schema::{FeedId, Keypair, SecretFileError};
 
 /// Longest secret file that is read.
 const MAX_SECRET_FILE: u64 = 16 * 1024;
+/// Ends the name of a key file that is being written.
+const UNFINISHED: &str = ".secret.new";
 /// Most own feeds.
 const MAX_KEYS: usize = 10_000;
 
@@ -77,7 +79,11 @@ impl KeyRing {
             let path = path.to_owned();
             move |source| KeysError::Io { path, source }
         };
+        let new = !dir.is_dir();
         private_dir(&dir).map_err(io(&dir))?;
+        if new && let Some(above) = dir.parent() {
+            sync_folder(above).map_err(io(above))?;
+        }
         let mut feeds = BTreeMap::new();
         let mut main = None;
         for file in fs::read_dir(&dir).map_err(io(&dir))? {
@@ -86,6 +92,11 @@ impl KeyRing {
                 continue;
             };
             let Some(stem) = name.strip_suffix(".secret") else {
+                // A key that was not finished, so never used. What cannot be
+                // removed now is tried again at the next start.
+                if name.ends_with(UNFINISHED) {
+                    let _ = fs::remove_file(&path);
+                }
                 continue;
             };
             if feeds.len() >= MAX_KEYS {
@@ -134,12 +145,14 @@ impl KeyRing {
         self.feeds.iter()
     }
 
-    /// Makes a key and keeps it durably before it is used: a published feed
-    /// whose key is lost can never be updated again.
-    pub(crate) fn create(&mut self, kind: OwnKind) -> Result<Keypair, KeysError> {
-        let keys = generate()?;
-        self.keep(keys.clone(), kind)?;
-        Ok(keys)
+    /// Keeps a key durably before it is used: a published feed whose key is lost
+    /// can never be updated again.
+    pub(crate) fn keep(&mut self, keys: Keypair, kind: OwnKind) -> Result<(), KeysError> {
+        let path = self.path_of(&keys.id(), kind);
+        write_secret(&path, &keys.to_secret_file())
+            .map_err(|source| KeysError::Io { path, source })?;
+        self.feeds.insert(keys.id(), OwnFeed { keys, kind });
+        Ok(())
     }
 
     /// Takes back a key that nothing was published with.
@@ -165,17 +178,10 @@ impl KeyRing {
         };
         self.dir.join(name)
     }
-
-    fn keep(&mut self, keys: Keypair, kind: OwnKind) -> Result<(), KeysError> {
-        let path = self.path_of(&keys.id(), kind);
-        write_secret(&path, &keys.to_secret_file())
-            .map_err(|source| KeysError::Io { path, source })?;
-        self.feeds.insert(keys.id(), OwnFeed { keys, kind });
-        Ok(())
-    }
 }
 
-fn generate() -> Result<Keypair, KeysError> {
+/// A new key, not kept anywhere yet.
+pub(crate) fn generate() -> Result<Keypair, KeysError> {
     let mut seed = [0u8; 32];
     getrandom::fill(&mut seed).map_err(|e| KeysError::Random(e.to_string()))?;
     Ok(Keypair::from_seed(&seed))
@@ -190,13 +196,27 @@ fn read_capped(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Mode 0400, never overwriting, synced with its folder.
+/// Mode 0400, never overwriting, synced with its folder. Named only when whole: a
+/// stop in between must not leave half a key, which nobody could tell from a
+/// damaged one.
 pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = private_file(path, 0o400, true)?;
+    if path.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let unfinished = path.with_extension(&UNFINISHED[1..]);
+    let _ = fs::remove_file(&unfinished);
+    let mut file = private_file(&unfinished, 0o400, true)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    if let Some(dir) = path.parent() {
-        File::open(dir)?.sync_all()?;
+    drop(file);
+    fs::rename(&unfinished, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened, and the rename is journalled.
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
     }
     Ok(())
 }
@@ -211,8 +231,12 @@ mod tests {
         let dir = tmp.path().join("keys");
         let mut ring = KeyRing::open(dir.clone()).unwrap();
         let main = ring.main().id();
-        let course = ring.create(OwnKind::Course).unwrap().id();
-        let gone = ring.create(OwnKind::List).unwrap().id();
+        let mut make = |kind| {
+            let keys = generate().unwrap();
+            ring.keep(keys.clone(), kind).unwrap();
+            keys.id()
+        };
+        let (course, gone) = (make(OwnKind::Course), make(OwnKind::List));
         ring.discard(&gone);
         ring.discard(&main);
 
@@ -229,6 +253,25 @@ mod tests {
                 .mode();
             assert_eq!(mode & 0o777, 0o400);
         }
+    }
+
+    /// As a kill in the middle of making a key leaves it.
+    #[test]
+    fn a_key_that_was_not_finished_is_not_a_damaged_one() {
+        let tmp = tempfile::tempdir().unwrap();
+        let main = KeyRing::open(tmp.path().to_owned()).unwrap().main().id();
+        let half = tmp.path().join("course-0011223344556677.secret.new");
+        fs::write(&half, "# this is your SEC").unwrap();
+        assert_eq!(
+            KeyRing::open(tmp.path().to_owned()).unwrap().main().id(),
+            main
+        );
+        assert!(!half.exists());
+
+        let taken = tmp.path().join("main.secret");
+        let before = fs::read_to_string(&taken).unwrap();
+        assert!(write_secret(&taken, "another").is_err());
+        assert_eq!(fs::read_to_string(&taken).unwrap(), before);
     }
 
     #[test]

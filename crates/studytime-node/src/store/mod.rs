@@ -10,6 +10,6 @@ pub use config::{Config, ConfigError};
 pub(crate) use dir::DataDir;
 pub use dir::{LockKind, OpenDirError};
 pub(crate) use dir::{private_dir, private_file};
-pub(crate) use keys::{KeyRing, KeysError, OwnKind, write_secret};
+pub(crate) use keys::{KeyRing, KeysError, OwnKind, generate, write_secret};
 
-pub(crate) use state::{SavedPosition, State, StateError};
+pub(crate) use state::{SavedPosition, State, StateError, Unfinished};

@@ -65,7 +65,18 @@ CREATE TABLE IF NOT EXISTS peer(
 CREATE TABLE IF NOT EXISTS paused(course BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS invite(seed BLOB PRIMARY KEY, key BLOB NOT NULL UNIQUE, uses_left INTEGER NOT NULL,
     created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unfinished(feed BLOB PRIMARY KEY, name TEXT NOT NULL, catalog TEXT) WITHOUT ROWID;
 ";
+
+/// A list or course that is being made: its key may exist, its messages may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    pub(crate) feed: FeedId,
+    /// What the user called it.
+    pub(crate) name: String,
+    /// The own list it is to stand on.
+    pub(crate) catalog: Option<String>,
+}
 
 impl State {
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
@@ -99,6 +110,35 @@ impl State {
         let db = self.db();
         let mut q = db.prepare_cached("SELECT name FROM own WHERE feed = ?1")?;
         Ok(q.query_row([feed.as_bytes()], |r| r.get(0)).optional()?)
+    }
+
+    /// Notes that a list or course is being made.
+    pub(crate) fn begin(&self, work: &Unfinished) -> Result<(), StateError> {
+        self.db().execute(
+            "INSERT OR REPLACE INTO unfinished(feed, name, catalog) VALUES(?1, ?2, ?3)",
+            params![work.feed.as_bytes(), work.name, work.catalog],
+        )?;
+        Ok(())
+    }
+
+    /// It is made, or given up.
+    pub(crate) fn finished(&self, feed: &FeedId) -> Result<(), StateError> {
+        self.db()
+            .execute("DELETE FROM unfinished WHERE feed = ?1", [feed.as_bytes()])?;
+        Ok(())
+    }
+
+    pub(crate) fn unfinished(&self) -> Result<Vec<Unfinished>, StateError> {
+        let db = self.db();
+        let mut q = db.prepare_cached("SELECT feed, name, catalog FROM unfinished")?;
+        let rows = q.query_map([], |r| {
+            Ok(Unfinished {
+                feed: FeedId::from_bytes(r.get(0)?),
+                name: r.get(1)?,
+                catalog: r.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn setting(&self, key: &str) -> Result<Option<String>, StateError> {
@@ -298,6 +338,18 @@ mod tests {
         let peers = s.peers().unwrap();
         assert_eq!((peers[0].keep, peers[0].failures), (true, 1));
         assert_eq!(s.paused().unwrap(), [feed(3)]);
+    }
+
+    #[test]
+    fn every_change_is_synced() {
+        let tmp = tempfile::tempdir().unwrap();
+        let s = State::open(&tmp.path().join("state.db")).unwrap();
+        s.set_setting("share", "true").unwrap();
+        let level: i64 = s
+            .db()
+            .pragma_query_value(None, "synchronous", |r| r.get(0))
+            .unwrap();
+        assert_eq!(level, 2, "FULL");
     }
 
     #[test]

@@ -1,0 +1,12 @@
+//! What a node keeps when it is stopped at the worst moment, when its disk is
+//! full, and when its files are damaged. Real processes, real files.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod damage;
+mod kill;
+mod ledger;
+mod random;
+mod victim;
+mod view;
+mod work;
