@@ -1,6 +1,12 @@
 //! Commands that are killed at any moment: what they printed stands, what they
 //! did not finish is not there in part, and can be done again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail anywhere, and says what it tried"
+)]
+
 mod common;
 
 use common::{Home, arg, json_lines};

@@ -3,6 +3,12 @@
 
 #![cfg(target_os = "linux")]
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail anywhere, and says what it tried"
+)]
+
 mod common;
 
 use common::{Home, arg, finish};

@@ -298,6 +298,10 @@ impl Worker {
         };
         self.trouble("the index could not be updated", &error);
         if let ApplyError::Damaged(_) = error {
+            // Also when this run ends before the new one is whole.
+            if let Err(error) = self.index.condemn() {
+                self.trouble("the damage could not be noted", &error);
+            }
             self.repair();
         }
         None

@@ -71,9 +71,8 @@ impl Index {
         })?;
         // What earlier rebuilds left that were cut off; the one that is named may
         // still be read.
-        if let Ok(Some(Ok(current))) = folder.current() {
-            folder.keep_only(current);
-        }
+        let current = folder.current().ok().flatten().and_then(Result::ok);
+        folder.keep_only(current);
         Self::begin(dir, folder, options)
     }
 
@@ -157,6 +156,21 @@ impl Index {
             text_commit_ms: options.text_commit_ms,
             last_commit: 0,
         })
+    }
+
+    /// Says that this index was found to be damaged: whoever opens it again is
+    /// asked to [`rebuild`](Self::rebuild) it.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when that could not be noted.
+    pub fn condemn(&mut self) -> Result<(), ApplyError> {
+        if self.in_use {
+            self.folder.condemn().map_err(|source| ApplyError::Swap {
+                path: self.folder.generation(self.generation),
+                source,
+            })?;
+        }
+        Ok(())
     }
 
     /// Makes a rebuilt index the one that [`open`](Self::open) finds, and

@@ -32,9 +32,11 @@ impl Folder {
     /// the pointer makes no sense.
     pub(crate) fn current(&self) -> io::Result<Option<Result<u64, String>>> {
         match fs::read_to_string(self.pointer()) {
-            Ok(text) => Ok(Some(text.trim().parse().map_err(|_| {
-                "the file that names the generation in use is damaged".to_owned()
-            }))),
+            Ok(text) => Ok(Some(
+                text.trim()
+                    .parse()
+                    .map_err(|_| "no sound generation is named".to_owned()),
+            )),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(Some(Err(
                 "the file that names the generation in use is damaged".to_owned(),
@@ -63,6 +65,11 @@ impl Folder {
         Ok(number)
     }
 
+    /// Names none: the next start asks for a rebuild.
+    pub(crate) fn condemn(&self) -> io::Result<()> {
+        fs::write(self.pointer(), "unsound\n")
+    }
+
     /// Names a generation as the one in use: whole, or not at all.
     pub(crate) fn point_to(&self, number: u64) -> io::Result<()> {
         use io::Write as _;
@@ -75,9 +82,10 @@ impl Folder {
 
     /// Removes every generation but one. What is still in use elsewhere stays
     /// until the next time.
-    pub(crate) fn keep_only(&self, number: u64) {
+    pub(crate) fn keep_only(&self, number: impl Into<Option<u64>>) {
+        let number = number.into();
         let others = self.generations().unwrap_or_default();
-        for other in others.into_iter().filter(|n| *n != number) {
+        for other in others.into_iter().filter(|n| Some(*n) != number) {
             let _ = fs::remove_dir_all(self.generation(other));
         }
     }
