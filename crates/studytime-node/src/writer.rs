@@ -18,6 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 const GROUP: usize = 2_000;
 /// How long a transaction is held open for more to come.
 const GATHER: Duration = Duration::from_millis(50);
+/// Messages a verify thread hands on at a time, when so many wait: waking the
+/// writer for each would cost as much as writing it.
+const HANDED: usize = 64;
 /// Rest after a failed write, so that a full disk does not spin.
 const RETRY: Duration = Duration::from_secs(2);
 /// Bytes of received messages that may be between socket and disk.
@@ -82,8 +85,7 @@ pub(crate) struct Batch {
 }
 
 enum Job {
-    Verified(Arc<Message>, Source, Option<OwnedSemaphorePermit>),
-    Refused(Box<Rejected>, Source),
+    Checked(Vec<Checked>),
     Publish(
         Box<Batch>,
         oneshot::Sender<Result<Vec<Published>, PublishError>>,
@@ -196,6 +198,12 @@ impl Drop for Writer {
     }
 }
 
+/// What a verify thread found.
+enum Checked {
+    Verified(Arc<Message>, Source, Option<OwnedSemaphorePermit>),
+    Refused(Box<Rejected>, Source),
+}
+
 fn verify(
     rx: &Receiver<Received>,
     jobs: &Sender<Job>,
@@ -203,41 +211,35 @@ fn verify(
     hmac: Option<HmacKey>,
 ) {
     let mut verifier = Verifier::new(hmac);
-    while let Ok(r) = rx.recv() {
-        let known_bad = rejected
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&r.feed, &r.wire);
-        let job = if known_bad {
-            Job::Refused(
-                Box::new(Rejected {
-                    feed: r.feed,
-                    sequence: r.sequence,
-                    hash: ingest::wire_hash(&r.wire),
-                    reason: "it was refused before".into(),
-                    at: now_ms(),
-                }),
-                r.from,
-            )
-        } else {
-            match verifier.verify(&r.feed, &r.wire) {
-                Ok(message) => Job::Verified(message, r.from, r.permit),
-                Err(error) => Job::Refused(
-                    Box::new(ingest::rejected(
-                        &r.feed,
-                        r.sequence,
-                        &r.wire,
-                        &error,
-                        now_ms(),
-                    )),
-                    r.from,
-                ),
-            }
-        };
-        if jobs.send(job).is_err() {
+    while let Ok(first) = rx.recv() {
+        let some = std::iter::once(first).chain(rx.try_iter()).take(HANDED);
+        let checked = some.map(|r| check(&mut verifier, r, rejected)).collect();
+        if jobs.send(Job::Checked(checked)).is_err() {
             return;
         }
     }
+}
+
+fn check(verifier: &mut Verifier, r: Received, rejected: &RwLock<RejectedSet>) -> Checked {
+    let known_bad = rejected
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .contains(&r.feed, &r.wire);
+    let refused = if known_bad {
+        Rejected {
+            feed: r.feed,
+            sequence: r.sequence,
+            hash: ingest::wire_hash(&r.wire),
+            reason: "it was refused before".into(),
+            at: now_ms(),
+        }
+    } else {
+        match verifier.verify(&r.feed, &r.wire) {
+            Ok(message) => return Checked::Verified(message, r.from, r.permit),
+            Err(error) => ingest::rejected(&r.feed, r.sequence, &r.wire, &error, now_ms()),
+        }
+    };
+    Checked::Refused(Box::new(refused), r.from)
 }
 
 struct Worker {
@@ -257,6 +259,17 @@ struct Group {
 }
 
 impl Group {
+    fn take(&mut self, checked: Checked) {
+        match checked {
+            Checked::Verified(message, from, permit) => {
+                self.messages.push(message);
+                self.from.push(from);
+                self.permits.extend(permit);
+            }
+            Checked::Refused(rejected, from) => self.refused.push((*rejected, from)),
+        }
+    }
+
     fn len(&self) -> usize {
         self.messages.len() + self.refused.len()
     }
@@ -274,15 +287,12 @@ impl Worker {
                 Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             let due = match job {
-                Ok(Job::Verified(message, from, permit)) => {
-                    group.messages.push(message);
-                    group.from.push(from);
-                    group.permits.extend(permit);
-                    !stuck && group.len() >= GROUP
-                }
-                Ok(Job::Refused(rejected, from)) => {
-                    group.refused.push((*rejected, from));
-                    group.len() >= GROUP && (!stuck || group.refused.len() >= GROUP)
+                Ok(Job::Checked(checked)) => {
+                    let refused = group.refused.len();
+                    checked.into_iter().for_each(|c| group.take(c));
+                    // Refusals need no disk that works.
+                    let more = group.refused.len() > refused;
+                    group.len() >= GROUP && (!stuck || more && group.refused.len() >= GROUP)
                 }
                 Ok(Job::Publish(batch, reply)) => {
                     stuck = !self.write(&mut group);
