@@ -421,6 +421,9 @@ impl Worker {
         if let Some(last) = entries.last() {
             shared.position = shared.position.max(last.position);
         }
+        if shared.is_far_ahead() {
+            save_graph(&mut shared, &self.state);
+        }
     }
 
     fn entry(&self, stored: &studytime_replicate::StoredMessage) -> Option<Entry> {

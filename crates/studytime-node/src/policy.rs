@@ -46,6 +46,8 @@ pub(crate) struct SharedGraph {
     pub(crate) graph: Graph,
     pub(crate) position: LogPosition,
     pub(crate) unsaved: bool,
+    /// The position that was saved last.
+    saved: LogPosition,
 }
 
 /// What this node wants to have.
@@ -152,10 +154,12 @@ fn load_graph(state: &State, feeds: &Arc<dyn FeedStore>) -> Result<SharedGraph, 
         .setting(GRAPH)?
         .and_then(|g| serde_json::from_str(&g).ok());
     let mut shared = match (position, graph) {
-        (Some(position), Some(graph)) => SharedGraph {
+        // A log that ends before is another one: an older copy was put back.
+        (Some(position), Some(graph)) if position <= feeds.last_position()?.0 => SharedGraph {
             graph,
             position: LogPosition(position),
             unsaved: false,
+            saved: LogPosition(position),
         },
         _ => SharedGraph::default(),
     };
@@ -179,16 +183,34 @@ fn load_graph(state: &State, feeds: &Arc<dyn FeedStore>) -> Result<SharedGraph, 
     }
 }
 
-/// Keeps the graph if it has changed.
-pub(crate) fn save_graph(shared: &mut SharedGraph, state: &State) {
-    if !std::mem::take(&mut shared.unsaved) {
-        return;
+/// Messages after which the position is saved though no edge has changed: as
+/// many are read again at the next start at most.
+const SAVE_AFTER: u64 = 10_000;
+
+impl SharedGraph {
+    /// Whether so much of the log was read since the last save that the next
+    /// start would be slow.
+    pub(crate) fn is_far_ahead(&self) -> bool {
+        self.position.0.saturating_sub(self.saved.0) >= SAVE_AFTER
     }
-    if let Ok(text) = serde_json::to_string(&shared.graph)
-        && state.set_setting(GRAPH, &text).is_ok()
+}
+
+/// Keeps what of the graph has changed, and the position it has reached.
+pub(crate) fn save_graph(shared: &mut SharedGraph, state: &State) {
+    if std::mem::take(&mut shared.unsaved) || shared.saved == LogPosition::default() {
+        let text = serde_json::to_string(&shared.graph).ok();
+        if text.is_none_or(|text| state.set_setting(GRAPH, &text).is_err()) {
+            shared.unsaved = true;
+            return;
+        }
+    }
+    // Second: a crash between the two only reads some messages again.
+    if shared.position > shared.saved
+        && state
+            .set_setting(GRAPH_POSITION, &shared.position.0.to_string())
+            .is_ok()
     {
-        // Second: a crash between the two only reads some messages again.
-        let _ = state.set_setting(GRAPH_POSITION, &shared.position.0.to_string());
+        shared.saved = shared.position;
     }
 }
 
