@@ -2,7 +2,6 @@
 //! nothing told that is not kept, and on it goes when there is room again.
 
 #![cfg(target_os = "linux")]
-
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
