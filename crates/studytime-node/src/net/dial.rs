@@ -102,6 +102,35 @@ impl Attempts {
         self.lock().insert(address.to_owned(), attempt);
     }
 
+    /// Begins an attempt, unless one is under way or `only_due` says that it is
+    /// not time yet: two connections to one peer would push each other out.
+    fn claim(&self, address: &str, key: FeedId, only_due: bool) -> bool {
+        let now = now_ms();
+        let mut all = self.lock();
+        if let Some(last) = all.get(address)
+            && (matches!(last.state, "connecting" | "connected") || (only_due && last.due > now))
+        {
+            return false;
+        }
+        let attempt = Attempt {
+            key,
+            state: "connecting",
+            reason: None,
+            since: now,
+            due: u64::MAX,
+        };
+        all.insert(address.to_owned(), attempt);
+        true
+    }
+
+    /// How the attempt at an address ended; `None` while it is under way or up.
+    fn ended(&self, address: &str) -> Option<String> {
+        let all = self.lock();
+        let last = all.get(address)?;
+        (!matches!(last.state, "connecting" | "connected"))
+            .then(|| last.reason.clone().unwrap_or_default())
+    }
+
     /// Those that are not connections, for people.
     pub(crate) fn list(&self) -> Vec<PeerInfo> {
         let attempts = self.lock();
@@ -173,25 +202,45 @@ impl Node {
         }
         let shown = address.to_string();
         let key = address.key;
-        if keep {
-            self.inner()
-                .state
-                .know_peer(&shown, &key, true)
-                .map_err(|e| ApiError::failed("the peer could not be remembered", &e))?;
+        let connected = self.inner().hub.is_connected(&key);
+        // Before the peer is known: the scheduler would dial it as well.
+        let claimed = !connected && self.inner().attempts.claim(&shown, key, false);
+        if keep && let Err(error) = self.inner().state.know_peer(&shown, &key, true) {
+            if claimed {
+                self.inner().attempts.set(&shown, key, "failed", None, 0);
+            }
+            return Err(ApiError::failed("the peer could not be remembered", &error));
         }
-        if self.inner().hub.is_connected(&key) {
+        if connected {
             return Ok(key);
         }
         let (up_tx, up_rx) = oneshot::channel();
-        let node = self.clone();
-        self.inner()
-            .tasks
-            .spawn(async move { node.dial(&address, Some(up_tx)).await });
+        if claimed {
+            let node = self.clone();
+            self.inner()
+                .tasks
+                .spawn(async move { node.dial(&address, Some(up_tx)).await });
+        }
         let failed = |reason: String| {
             ApiError::new(crate::api::ErrorKind::Failed, format!("could not connect to {shown}: {reason}"))
                 .hint("check the address and that the other node runs with the same network key; `studytime peer list` keeps the reason")
         };
-        match tokio::time::timeout(limit, up_rx).await {
+        let up = async {
+            if claimed {
+                return up_rx.await;
+            }
+            // The scheduler is at it: its attempt is ours.
+            loop {
+                if self.inner().hub.is_connected(&key) {
+                    return Ok(Ok(()));
+                }
+                if let Some(reason) = self.inner().attempts.ended(&shown) {
+                    return Ok(Err(reason));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(limit, up).await {
             Ok(Ok(Ok(()))) => Ok(key),
             Ok(Ok(Err(reason))) => Err(failed(reason)),
             Ok(Err(_)) => Err(failed("the node is closing".into())),
@@ -199,11 +248,10 @@ impl Node {
         }
     }
 
-    /// Dials and drives one connection until it ends.
+    /// Dials an address that was claimed, and drives the connection until it ends.
     async fn dial(&self, address: &Address, up: Option<oneshot::Sender<Result<(), String>>>) {
         let shown = address.to_string();
         let attempts = &self.inner().attempts;
-        attempts.set(&shown, address.key, "connecting", None, u64::MAX);
         let reached = tokio::select! {
             reached = reach(self, address) => reached,
             () = self.inner().stop.cancelled() => Err(DialError::Closing),
@@ -320,26 +368,19 @@ pub(super) async fn dial_due(node: &Node) {
         })
         .await
         .unwrap_or_default();
-    let now = now_ms();
     for text in peers {
         let Ok(address) = text.parse::<Address>() else {
             continue;
         };
         let shown = address.to_string();
-        let busy = node
-            .inner()
-            .attempts
-            .lock()
-            .get(&shown)
-            .is_some_and(|a| a.due > now);
-        if busy || node.inner().hub.is_connected(&address.key) || address.key == node.id() {
+        let inner = node.inner();
+        if inner.hub.is_connected(&address.key)
+            || address.key == node.id()
+            || !inner.attempts.claim(&shown, address.key, true)
+        {
             continue;
         }
         let dialler = node.clone();
-        // Marked at once, so that the next tick does not dial it again.
-        node.inner()
-            .attempts
-            .set(&shown, address.key, "connecting", None, u64::MAX);
         node.inner()
             .tasks
             .spawn(async move { dialler.dial(&address, None).await });
