@@ -5,7 +5,7 @@ mod learn;
 mod run;
 mod share;
 
-pub(crate) use keep::{Blob, Feed, FeedCheck, Restore};
+pub(crate) use keep::{Backup, Blob, Feed, FeedCheck, Restore};
 pub(crate) use learn::{Course, CourseFilter, Lesson, Note};
 pub(crate) use run::{Demo, Serve};
 pub(crate) use share::{Catalog, Edit, ImportArgs, Peer};
@@ -149,14 +149,7 @@ pub(crate) enum Command {
     /// Files as blobs: add, fetch, list, clean up
     #[command(subcommand)]
     Blob(Blob),
-    /// Write keys, messages and settings into one file
-    ///
-    /// Videos and other files of courses are not in it: they can be fetched again. Keep the
-    /// file private, it holds your keys.
-    Backup {
-        /// The file to write; it must not exist yet
-        file: PathBuf,
-    },
+    Backup(Backup),
     Restore(Restore),
     /// Look into feeds, message by message
     #[command(subcommand)]

@@ -34,6 +34,7 @@ mod calls;
 mod clock;
 mod control;
 mod event;
+mod guard;
 mod handle;
 mod holdings;
 mod hub;

@@ -89,6 +89,15 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// A restore that was broken off could not be finished.
+    #[error("the restore in {} could not be finished", dir.display())]
+    Restore {
+        /// The data directory.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A thread could not be started.
     #[error("a thread could not be started")]
     Thread(#[source] std::io::Error),
@@ -222,7 +231,19 @@ impl Node {
             news: index_tx,
         })?;
         let id = keys.main().id();
-        let hub = Hub::new(&feeds, &blobs)?;
+        let fell_back = indexer.log_fell_back();
+        if fell_back {
+            crate::guard::lock_restored(&state, &keys)?;
+        }
+        let mut locks = state.locks()?;
+        // A key that was taken out by hand locks nothing.
+        locks.retain(|(feed, _)| keys.get(feed).is_some());
+        let hub = Hub::new(
+            &feeds,
+            &blobs,
+            &locks,
+            crate::guard::chosen(&state, &config),
+        )?;
         let (events, _) = broadcast::channel(CAPACITY);
         let node = Self(Arc::new(Inner {
             builder,
@@ -251,8 +272,8 @@ impl Node {
             replan: Notify::new(),
             dir,
         }));
-        if node.0.indexer.log_fell_back() {
-            crate::backup::lock_fallen_back(&node)?;
+        if fell_back {
+            node.trouble(crate::guard::FELL_BACK.to_owned());
         }
         if node.0.builder.default_lists {
             sample::install(&node).await?;
@@ -424,6 +445,10 @@ struct Stores {
 
 impl Stores {
     fn open(dir: DataDir, _builder: &Builder) -> Result<Self, OpenError> {
+        crate::backup::finish(dir.path()).map_err(|source| OpenError::Restore {
+            dir: dir.path().to_owned(),
+            source,
+        })?;
         let config = Config::read(&dir.join("config.toml"))?;
         let state = Arc::new(State::open(&dir.join("state.db"))?);
         let had_key = dir.join("keys").join("main.secret").exists();
@@ -433,7 +458,7 @@ impl Stores {
         let keys = KeyRing::open(dir.join("keys"))?;
         if first_start && had_key && feeds.last_position()?.0 == 0 {
             // Put here by hand: its feed may be long elsewhere.
-            crate::backup::lock_restored(&state)?;
+            crate::guard::lock_restored(&state, &keys)?;
         }
         let (blobs, opened) = FileStore::open(dir.path())?;
         if opened.unclean {

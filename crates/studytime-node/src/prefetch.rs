@@ -3,6 +3,7 @@
 use crate::api::{ApiError, Event};
 use crate::media::WantGuard;
 use crate::node::Node;
+use crate::store::OwnKind;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use studytime_blobs::store::Pinner;
@@ -104,6 +105,7 @@ impl Node {
         let learner = reader.learner().map_err(|e| error(&e))?;
         let mut courses: Vec<FeedId> = learner.courses.iter().map(|c| c.feed_id).collect();
         courses.extend(self.pinned_courses()?);
+        courses.extend(self.own_incomplete_courses()?);
         let seeds = &self.inner().builder.seed_lists;
         if !seeds.is_empty() {
             let listed = reader.listed_courses().into_iter();
@@ -119,6 +121,24 @@ impl Node {
             courses.truncate(MAX_COURSES);
         }
         Ok(courses)
+    }
+
+    /// Own courses of which something is missing, as after a restore.
+    fn own_incomplete_courses(&self) -> Result<Vec<FeedId>, ApiError> {
+        let own: Vec<FeedId> = self
+            .keys()
+            .iter()
+            .filter(|(_, f)| f.kind == OwnKind::Course)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut incomplete = Vec::new();
+        for course in own {
+            let needed = self.needed_blobs(&course)?;
+            if !self.missing_blobs(&needed, 1).is_empty() {
+                incomplete.push(course);
+            }
+        }
+        Ok(incomplete)
     }
 
     /// Asks for the next missing blobs of one course.

@@ -60,7 +60,7 @@ impl Node {
         feed: FeedId,
         drafts: Vec<Draft>,
     ) -> Result<Published, ApiError> {
-        self.check_unlocked()?;
+        self.check_unlocked(&feed)?;
         let keys = self
             .keys()
             .get(&feed)
@@ -112,19 +112,6 @@ impl Node {
             ),
         )
         .hint("try again in a moment; `studytime status` says how far it is"))
-    }
-
-    /// Refuses to publish after a restore until it is safe: a second message at
-    /// a sequence that others already have would fork the feed for ever.
-    pub(crate) fn check_unlocked(&self) -> Result<(), ApiError> {
-        match self.inner().state.setting(crate::backup::RESTORED) {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) => Err(ApiError::refused(
-                "publishing is locked: this node was restored, and messages published after the backup may exist elsewhere",
-            )
-            .hint("connect to peers that have your feed so that it comes back whole, then run `studytime restore --accept-loss`")),
-            Err(e) => Err(ApiError::failed("state.db could not be read", &e)),
-        }
     }
 }
 

@@ -198,6 +198,7 @@ async fn timer(node: Node) {
             () = tokio::time::sleep(wait) => hub.act(|s, now| {
                 s.ebt.handle_timeout(now);
                 s.wants.handle_timeout(now);
+                s.review_locks(now);
             }),
             () = hub.timer.notified() => {}
         }
@@ -268,6 +269,25 @@ impl Node {
                     .map(Into::into),
                 Chore::ForgetHeard(feed) => inner.feeds.forget_heard(&feed).err().map(Into::into),
                 Chore::Shun(shunned) => inner.feeds.shun(&shunned).err().map(Into::into),
+                Chore::SaveLock(feed, lock) => {
+                    inner.state.set_lock(&feed, lock).err().map(Into::into)
+                }
+                Chore::LockChanged(feed, locked) => {
+                    if !locked {
+                        // What could not be published before can be now.
+                        let node = self.clone();
+                        inner
+                            .tasks
+                            .spawn(async move { node.complete_unfinished().await });
+                    }
+                    let reason = self.lock_info(feed).map(|l| l.reason);
+                    self.emit(Event::Lock {
+                        id: feed,
+                        locked,
+                        reason,
+                    });
+                    None
+                }
                 Chore::NeedHave(blobs) => {
                     let sizes = |b: &BlobId| inner.blobs.size(b).ok().flatten();
                     let have: Vec<_> = blobs.iter().map(|b| (*b, sizes(b))).collect();

@@ -376,10 +376,12 @@ impl Worker {
             .rejected
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<Rejected> = refused.iter().map(|(r, _)| r.clone()).collect();
-        for r in &new {
-            set.insert(r);
-        }
+        // What is known already keeps the reason it was refused for at first.
+        let new: Vec<Rejected> = refused
+            .iter()
+            .filter(|(r, _)| set.insert(r))
+            .map(|(r, _)| r.clone())
+            .collect();
         drop(set);
         if let Err(error) = self.store.reject(&new) {
             self.trouble("refused messages could not be noted", &error);

@@ -4,10 +4,12 @@
 //! [`Verifier`] parses and verifies, [`append`] orders, checks the chain and
 //! stores. A bad message names itself, costs only itself and is remembered.
 
-use crate::store::{AppendAllError, Appended, FeedStore, Rejected, StoreError};
+use crate::store::{
+    AppendAllError, Appended, FeedStore, MAX_REJECTED, MAX_REJECTED_PER_FEED, Rejected, StoreError,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use studytime_schema::{
     FeedId, HmacKey, Keypair, LogPosition, Message, SignError, Tip, VerifyError, VerifyingKey,
@@ -15,6 +17,9 @@ use studytime_schema::{
 
 /// The most decompressed keys a [`Verifier`] keeps, about 300 bytes each.
 pub const MAX_CACHED_KEYS: usize = 4_096;
+
+/// The longest reason that is remembered of a refusal, in characters.
+const MAX_REASON: usize = 300;
 
 /// Which of `threads` verifies this author's messages: always the same one, so
 /// that its key is decompressed once and its messages stay in order.
@@ -33,9 +38,16 @@ pub fn wire_hash(wire: &[u8]) -> [u8; 32] {
 
 /// The refused messages that are not looked at again. Shared by the verify
 /// threads; load it from [`FeedStore::rejected`].
+///
+/// Bounded as the store is: whoever sends rubbish in somebody's name only makes
+/// us forget older rubbish.
 #[derive(Debug, Clone, Default)]
 pub struct RejectedSet {
-    by_feed: HashMap<FeedId, HashSet<[u8; 32]>>,
+    /// The hashes of each feed, oldest first.
+    by_feed: HashMap<FeedId, VecDeque<[u8; 32]>>,
+    /// Feeds in the order in which they came; some may be gone from above.
+    feeds: VecDeque<FeedId>,
+    count: usize,
 }
 
 impl RejectedSet {
@@ -48,17 +60,34 @@ impl RejectedSet {
         set
     }
 
-    /// Adds one.
-    pub fn insert(&mut self, rejected: &Rejected) {
-        self.by_feed
-            .entry(rejected.feed)
-            .or_default()
-            .insert(rejected.hash);
+    /// Adds one. Returns whether it is new.
+    pub fn insert(&mut self, rejected: &Rejected) -> bool {
+        let hashes = self.by_feed.entry(rejected.feed).or_default();
+        if hashes.contains(&rejected.hash) {
+            return false;
+        }
+        if hashes.is_empty() {
+            self.feeds.push_back(rejected.feed);
+        }
+        hashes.push_back(rejected.hash);
+        self.count += 1;
+        if hashes.len() > MAX_REJECTED_PER_FEED {
+            hashes.pop_front();
+            self.count -= 1;
+        }
+        while self.count > MAX_REJECTED
+            && let Some(oldest) = self.feeds.pop_front()
+        {
+            self.forgive(&oldest);
+        }
+        true
     }
 
     /// Drops all of a feed.
     pub fn forgive(&mut self, feed: &FeedId) {
-        self.by_feed.remove(feed);
+        let gone = self.by_feed.remove(feed).map_or(0, |hashes| hashes.len());
+        self.count -= gone;
+        self.feeds.retain(|f| f != feed);
     }
 
     /// Whether these bytes were refused before. Costs a hash only for feeds of
@@ -66,7 +95,7 @@ impl RejectedSet {
     pub fn contains(&self, feed: &FeedId, wire: &[u8]) -> bool {
         self.by_feed
             .get(feed)
-            .is_some_and(|set| set.contains(&wire_hash(wire)))
+            .is_some_and(|hashes| hashes.contains(&wire_hash(wire)))
     }
 }
 
@@ -128,7 +157,7 @@ pub fn rejected(
         feed: *feed,
         sequence,
         hash: wire_hash(wire),
-        reason: error.to_string(),
+        reason: error.to_string().chars().take(MAX_REASON).collect(),
         at: now,
     }
 }

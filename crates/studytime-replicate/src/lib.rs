@@ -94,6 +94,7 @@
 pub mod clock;
 pub mod ebt;
 pub mod graph;
+pub mod guard;
 pub mod history;
 pub mod ingest;
 pub mod store;
@@ -102,6 +103,7 @@ pub mod wire;
 pub use clock::{Heard, Note, PeerClock};
 pub use ebt::{Ebt, Output, PeerId, Role, Want};
 pub use graph::{Edge, Graph};
+pub use guard::Guard;
 pub use history::{HistoryClient, HistoryServer};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;

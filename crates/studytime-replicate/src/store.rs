@@ -21,8 +21,16 @@ use studytime_schema::{Entry, FeedId, LogPosition, Message, MessageId, Tip, Veri
 /// The most forks that are kept per feed; later ones tell nothing new.
 pub const MAX_FORKS_PER_FEED: usize = 16;
 
-/// The most rejected messages that are remembered; the oldest go first.
+/// The most rejected messages that are remembered in all; the oldest go first.
 pub const MAX_REJECTED: usize = 10_000;
+
+/// The most rejected messages that are remembered of one feed, so that rubbish
+/// in one name does not displace what is known of the others.
+pub const MAX_REJECTED_PER_FEED: usize = 100;
+
+/// The most pairs of peer and feed that are not exchanged any more because of
+/// something bad; the oldest go first.
+pub const MAX_SHUNNED: usize = 10_000;
 
 /// A message as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -336,7 +344,8 @@ pub trait FeedStore: Send + Sync {
     /// [`StoreError`].
     fn forks(&self) -> Result<Vec<ForkEvidence>, StoreError>;
 
-    /// Remembers refused messages, at most [`MAX_REJECTED`].
+    /// Remembers refused messages, at most [`MAX_REJECTED_PER_FEED`] of a feed and
+    /// [`MAX_REJECTED`] in all.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -348,7 +357,7 @@ pub trait FeedStore: Send + Sync {
     /// [`StoreError`].
     fn rejected(&self) -> Result<Vec<Rejected>, StoreError>;
 
-    /// Remembers that a feed is not fetched from a peer.
+    /// Remembers that a feed is not fetched from a peer; at most [`MAX_SHUNNED`].
     ///
     /// # Errors
     /// [`StoreError`].

@@ -162,6 +162,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::CatalogChanged { .. } => "catalog_changed",
         Event::Download { .. } => "download",
         Event::Peer { .. } => "peer",
+        Event::Lock { .. } => "lock",
         Event::Problem { .. } => "problem",
         Event::Lagged { .. } => "lagged",
         _ => "other",

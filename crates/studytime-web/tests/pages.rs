@@ -22,7 +22,11 @@ struct Site {
 
 impl Site {
     async fn open() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::open_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// On a directory that was prepared: the node's data lies in `data`.
+    async fn open_in(dir: tempfile::TempDir) -> Self {
         let node = Builder::new(dir.path().join("data"))
             .listen(None)
             .schedule(false)
@@ -712,3 +716,30 @@ const BOWLINE: &str = "# Bowline\n\nA loop of length $\\frac{1}{2}$.\n\n![Knot](
 const QUIZ: &str = r#"{"name":"Rabbit test","pass_percent":50,"questions":[
     {"kind":"single","question":"What does the rabbit do?","options":["sleeps","runs"],"answer":1,"explanation":"It runs around the tree."},
     {"kind":"multiple","question":"What is there?","options":["a hole","a tree","a car"],"answers":[0,1]}]}"#;
+
+/// A restored identity: the pages say what is locked, why, and what to do; what
+/// would publish is refused with the same words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_feed_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = studytime_schema::Keypair::from_seed(&[3; 32]);
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, keys.to_secret_file()).unwrap();
+    studytime_node::restore_secret(&dir.path().join("data"), &secret).unwrap();
+    let site = Site::open_in(dir).await;
+    let person = format!("/person/{}", path::feed_segment(&keys.id()));
+    for page in ["/network", &person] {
+        let page = text(site.get(page).await).await;
+        assert!(page.contains("be published on it for now"), "{page}");
+        assert!(page.contains("it was restored") || page.contains("It was restored"));
+        assert!(page.contains("--accept-loss"), "{page}");
+    }
+    let other = studytime_schema::Keypair::from_seed(&[4; 32]).id();
+    let other = format!("/person/{}", path::feed_segment(&other));
+    let answer = site.post(&other, "relation=follow").await;
+    assert!(!answer.status().is_success() && !answer.status().is_redirection());
+    assert!(text(answer).await.contains("locked"));
+    // Nothing of the kind where nothing was restored.
+    let page = text(Site::open().await.get("/network").await).await;
+    assert!(!page.contains("accept-loss"));
+}

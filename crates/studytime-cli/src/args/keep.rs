@@ -37,14 +37,30 @@ pub(crate) enum Blob {
     },
 }
 
+/// Write keys, messages and settings into one file
+///
+/// With them go the files of your own courses that not three other nodes are known to have.
+/// Everything else can be fetched again. Keep the file private, it holds your keys.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file to write; it must not exist yet
+    pub(crate) file: PathBuf,
+    /// With all files of your own courses, whoever else has them
+    #[arg(long, conflicts_with = "without_blobs")]
+    pub(crate) with_blobs: bool,
+    /// Without any: what nobody else has is lost with this machine
+    #[arg(long)]
+    pub(crate) without_blobs: bool,
+}
+
 const RESTORE_EXAMPLES: &str = "\
 Examples:
   studytime --data-dir ./again restore ~/studytime.backup
   studytime --data-dir ./again restore --secret ~/.ssb/secret
   studytime --data-dir ./again restore --accept-loss
 
-Publishing stays locked until other nodes have confirmed the newest message of each of your feeds:
-two different messages in one place would break a feed for good.";
+Each of your feeds stays locked for publishing until one node whose address you gave, or two others,
+hold its newest message: two different messages in one place would break a feed for good.";
 
 /// Bring back a backup, or an identity, into an unused data directory
 #[derive(Debug, Args)]
@@ -55,8 +71,8 @@ pub(crate) struct Restore {
     /// Only an identity: a secret file of this or another Scuttlebutt program
     #[arg(long, value_name = "FILE")]
     pub(crate) secret: Option<PathBuf>,
-    /// Publish again although messages may be missing: what was published since the backup is
-    /// lost, and programs that have it will not follow you any more
+    /// Publish again on every locked feed although messages may be missing: what was published
+    /// since the backup is lost, and programs that have it will not follow you any more
     #[arg(long)]
     pub(crate) accept_loss: bool,
 }

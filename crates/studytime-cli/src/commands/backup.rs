@@ -1,26 +1,46 @@
 //! `backup`, `restore`.
 
-use crate::args::Restore;
+use crate::args::{Backup as Args, Restore};
 use crate::context::{Context, absolute};
 use crate::failure::Failure;
 use crate::render::{bytes, count};
 use serde::Serialize;
-use std::path::Path;
-use studytime_node::api::{ApiError, Backup, ErrorKind};
+use studytime_node::api::{ApiError, Backup, BackupBlobs, ErrorKind};
 use studytime_node::{Client, accept_loss, restore_backup, restore_secret};
 use studytime_schema::FeedId;
 
-pub(crate) async fn backup(context: &Context, file: &Path) -> Result<(), Failure> {
-    let path = absolute(file)?;
-    let reply = context.call_with_bar(Backup { path: path.clone() }).await?;
+pub(crate) async fn backup(context: &Context, args: Args) -> Result<(), Failure> {
+    let path = absolute(&args.file)?;
+    let blobs = match (args.with_blobs, args.without_blobs) {
+        (true, _) => BackupBlobs::Own,
+        (_, true) => BackupBlobs::None,
+        _ => BackupBlobs::Rare,
+    };
+    let call = Backup {
+        path: path.clone(),
+        blobs,
+    };
+    let reply = context.call_with_bar(call).await?;
     context.out.value(&reply, |t| {
         t.line(format!(
-            "Wrote {} and {}, {}, to {}",
+            "Wrote {}, {} and {}, {}, to {}",
             count(reply.keys, "key", "keys"),
             count(reply.messages, "message", "messages"),
+            count(reply.blobs.count, "file of your own", "files of your own"),
             bytes(reply.bytes),
             path.display()
         ));
+        if reply.left_out.count > 0 {
+            t.line(format!(
+                "Left out: {} ({}) that not three other nodes are known to have.",
+                count(
+                    reply.left_out.count,
+                    "file of your own",
+                    "files of your own"
+                ),
+                bytes(reply.left_out.bytes)
+            ));
+        }
         t.dim("Keep this file private: whoever has it can publish as you.");
     })
 }
@@ -66,8 +86,9 @@ pub(crate) async fn restore(context: &Context, args: Restore) -> Result<(), Fail
     }
     context.out.value(&Shape { id, locked: true }, |t| {
         t.line(format!("Restored {id} in {}", context.dir.display()));
-        t.line("Publishing stays locked until other nodes have confirmed your newest messages: connect to some with");
-        t.line("`studytime serve`. If nobody has them any more: `studytime restore --accept-loss`.");
+        t.line("Publishing stays locked until one node whose address you gave, or two others, hold your newest messages:");
+        t.line("run `studytime serve` and `studytime peer connect ADDRESS`; `studytime status` tells how far it is.");
+        t.line("If nobody has them any more: `studytime restore --accept-loss`.");
     })
 }
 

@@ -6,11 +6,13 @@ use crate::context::{Context, Needs};
 use crate::failure::Failure;
 use crate::render::Text;
 use serde_json::Value;
-use studytime_node::api::{FeedLog, FeedStatus, LogMessage};
+use studytime_node::api::{FeedLog, FeedStatus, FeedStatusReply, LogMessage};
 use studytime_schema::FeedId;
 
 /// Messages asked for at a time.
 const PAGE: u64 = 500;
+/// Refused messages shown to people.
+const REFUSED_SHOWN: usize = 10;
 
 pub(crate) async fn run(context: &Context, feed: Feed) -> Result<(), Failure> {
     match feed {
@@ -28,10 +30,58 @@ pub(crate) async fn run(context: &Context, feed: Feed) -> Result<(), Failure> {
                     ("forked", status.forked_at.map_or_else(String::new, |n| {
                         format!("at message {n}: its author signed two different ones; the first branch is kept")
                     })),
+                    ("locked", status.locked.as_ref().map_or_else(String::new, |l| l.reason.clone())),
+                    ("what to do", status.locked.as_ref().map_or_else(String::new, |l| l.next.clone())),
                 ]);
+                evidence(t, &status);
             })
         }
         Feed::Check(args) => check::run(context, args).await,
+    }
+}
+
+/// What speaks against a feed, or against those who sent it.
+fn evidence(t: &mut Text, status: &FeedStatusReply) {
+    for fork in &status.forks {
+        t.gap();
+        t.heading(format!("Two messages for one place, {}", fork.sequence));
+        t.facts([
+            (
+                "  kept here",
+                format!("{} (message {})", fork.ours, fork.ours_sequence),
+            ),
+            (
+                "  other branch",
+                format!("{} (message {})", fork.theirs, fork.sequence),
+            ),
+            (
+                "  which follows",
+                fork.theirs_previous
+                    .map_or_else(String::new, |id| id.to_string()),
+            ),
+        ]);
+    }
+    if !status.not_fetched_from.is_empty() {
+        t.gap();
+        t.heading("Not fetched from");
+        for peer in &status.not_fetched_from {
+            let why = match peer.fork {
+                true => "has another branch from",
+                false => "sent an invalid message",
+            };
+            t.line(format!("  {}  {why} {}", peer.peer, peer.sequence));
+        }
+    }
+    if !status.refused.is_empty() {
+        t.gap();
+        t.heading("Refused messages in its name");
+        for refused in status.refused.iter().take(REFUSED_SHOWN) {
+            t.line(format!("  {}  {}", refused.sequence, refused.reason));
+        }
+        let more = status.refused.len().saturating_sub(REFUSED_SHOWN);
+        if more > 0 {
+            t.dim(format!("  and {more} more; all of them with --json"));
+        }
     }
 }
 

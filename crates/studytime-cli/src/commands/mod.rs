@@ -50,7 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Block { id, undo: false } => follow::run(&context, id, Relation::Block).await,
         Command::Block { id, undo: true } => follow::run(&context, id, Relation::Unblock).await,
         Command::Blob(blob) => blob::run(&context, blob).await,
-        Command::Backup { file } => backup::backup(&context, &file).await,
+        Command::Backup(args) => backup::backup(&context, args).await,
         Command::Restore(restore) => backup::restore(&context, restore).await,
         Command::Feed(feed) => feed::run(&context, feed).await,
     }

@@ -53,6 +53,13 @@ fn describe(t: &mut Text, status: &StatusReply) {
         ),
         ("version", status.version.clone()),
     ]);
+    for lock in &status.locked {
+        t.gap();
+        let name = lock.name.clone().unwrap_or_else(|| lock.feed.to_string());
+        t.heading(format!("Locked for publishing: your {} {name}", lock.kind));
+        t.line(format!("  {}", lock.reason));
+        t.line(format!("  What to do: {}", lock.next));
+    }
     if !status.peers.is_empty() {
         t.gap();
         peer::table(t, &status.peers);
@@ -68,6 +75,13 @@ pub(crate) async fn doctor(context: &Context) -> Result<(), Failure> {
         for finding in &report.findings {
             t.heading(&finding.place);
             t.line(format!("  {}", finding.text));
+        }
+        if !report.notes.is_empty() {
+            t.gap();
+            t.dim("Worth knowing, nothing to do:");
+        }
+        for note in &report.notes {
+            t.line(format!("  {}: {}", note.place, note.text));
         }
     })?;
     match report.ok {

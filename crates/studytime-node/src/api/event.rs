@@ -63,6 +63,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// An own feed is locked, or may be published on again.
+    Lock {
+        /// The feed.
+        id: FeedId,
+        /// Whether it is locked now.
+        locked: bool,
+        /// Why, for a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Something a person should know.
     Problem {
         /// What.

@@ -4,14 +4,18 @@
 //! over the control socket, to one that runs in another. A face uses
 //! [`Handle`](crate::Handle) and never needs to know which it is.
 
+mod backup;
 mod error;
 mod event;
+mod feed;
 pub mod path;
 mod reply;
 mod request;
 
+pub use backup::{BackupBlobs, BackupReply};
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Progress, ProgressUnit};
+pub use feed::*;
 pub use reply::*;
 pub use request::*;
 

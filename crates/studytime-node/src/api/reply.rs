@@ -1,3 +1,4 @@
+use super::feed::LockInfo;
 use serde::{Deserialize, Serialize};
 use studytime_index::CourseDetail;
 use studytime_schema::content::{Caption, Grade, Question};
@@ -54,6 +55,9 @@ pub struct StatusReply {
     pub peers: Vec<PeerInfo>,
     /// Messages the index has not taken in yet; 0 when it is up to date.
     pub index_behind: u64,
+    /// Own feeds that must not be published on for now.
+    #[serde(default)]
+    pub locked: Vec<LockInfo>,
     /// Version of the program.
     pub version: String,
 }
@@ -91,6 +95,10 @@ pub struct DoctorReply {
     pub ok: bool,
     /// What is not, a line each.
     pub findings: Vec<Finding>,
+    /// What is worth knowing, but needs no doing: what is wrong with the feeds of
+    /// others.
+    #[serde(default)]
+    pub notes: Vec<Finding>,
 }
 
 /// One thing an author or owner should know.
@@ -356,17 +364,6 @@ pub struct GcReply {
     pub dry_run: bool,
 }
 
-/// What a backup holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupReply {
-    /// Messages in it.
-    pub messages: u64,
-    /// Keys in it.
-    pub keys: u64,
-    /// Bytes of the file.
-    pub bytes: u64,
-}
-
 /// One message of a feed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogMessage {
@@ -380,21 +377,6 @@ pub struct LogMessage {
     /// The content, when it was encrypted and we can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<serde_json::Value>,
-}
-
-/// What is known of one feed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedStatusReply {
-    /// The feed.
-    pub id: FeedId,
-    /// The newest sequence here; 0 when none.
-    pub sequence: u64,
-    /// Whether it is replicated.
-    pub wanted: bool,
-    /// Why it is, or is not, for a person.
-    pub reason: String,
-    /// Where it was seen to fork.
-    pub forked_at: Option<u64>,
 }
 
 /// The settings a person can change.

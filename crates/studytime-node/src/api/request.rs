@@ -1,3 +1,5 @@
+use super::backup::{BackupBlobs, BackupReply};
+use super::feed::FeedStatusReply;
 use super::reply::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -376,6 +378,9 @@ api! {
     Backup {
         /// Absolute path; must not exist.
         path: PathBuf,
+        /// Which own files go with it.
+        #[serde(default)]
+        blobs: BackupBlobs,
     } => BackupReply;
 
     /// Messages of one feed, in order.

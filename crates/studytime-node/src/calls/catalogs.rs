@@ -99,6 +99,8 @@ impl Node {
                 "you already have a course list named {name:?}"
             )));
         }
+        // The main feed follows the list: not half of it while that is locked.
+        self.check_unlocked(&self.id())?;
         // Before anything is made: its place among the lists comes last.
         check_number(self.current_lists().await?.len() + 1)?;
         let making = self.begin(OwnKind::List, name, None)?;

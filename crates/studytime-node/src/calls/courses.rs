@@ -219,6 +219,9 @@ impl Node {
             ))
             .hint("put it on a list of yours first: `studytime catalog publish NAME ID`"));
         };
+        for feed in &feeds {
+            self.check_unlocked(feed)?;
+        }
         let mut messages = Vec::new();
         for feed in feeds {
             let done = self

@@ -151,6 +151,19 @@ impl Node {
                 "{into} is not a course of yours, so nothing can be imported into it"
             )));
         }
+        if !call.dry_run {
+            // Before anything is read: an import is published whole or not at all.
+            if let Some(into) = &call.into {
+                self.check_unlocked(into)?;
+            } else {
+                self.check_unlocked(&self.id())?;
+            }
+            match call.catalog.as_deref().map(|c| self.own_list(c)) {
+                Some(Ok(list)) => self.check_unlocked(&list)?,
+                Some(Err(_)) => self.check_unlocked(&self.id())?,
+                None => {}
+            }
+        }
         let cancelled = Arc::new(AtomicBool::new(false));
         let guard = CancelOnDrop(Arc::clone(&cancelled));
         let (tx, mut rx) = mpsc::channel(8);

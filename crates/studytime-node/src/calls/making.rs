@@ -158,7 +158,7 @@ impl Node {
             Err(error) => return self.trouble(state_error(&error).message),
         };
         // After a restore nothing can be published yet, and so nothing completed.
-        if unfinished.is_empty() || self.check_unlocked().is_err() {
+        if unfinished.is_empty() || self.check_unlocked(&self.id()).is_err() {
             return;
         }
         for work in unfinished {

@@ -97,7 +97,7 @@ impl Node {
             Q::BlobGet(c) => Reply::BlobGet(self.blob_get(c, report).await?),
             Q::BlobList(_) => Reply::BlobList(self.blob_list().await?),
             Q::BlobGc(c) => Reply::BlobGc(self.blob_gc(c.dry_run).await?),
-            Q::Backup(c) => Reply::Backup(self.backup(c.path).await?),
+            Q::Backup(c) => Reply::Backup(self.backup(c.path, c.blobs, report).await?),
             Q::FeedLog(c) => Reply::FeedLog(self.feed_log(c.id, c.from, c.limit).await?),
             Q::FeedStatus(c) => Reply::FeedStatus(self.feed_status(c.id).await?),
         })

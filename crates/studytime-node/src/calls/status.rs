@@ -7,7 +7,9 @@ use crate::api::{
 };
 use crate::net::Address;
 use crate::node::Node;
+use std::collections::{BTreeMap, BTreeSet};
 use studytime_blobs::quota::Quota;
+use studytime_schema::FeedId;
 
 /// Setting: whether enrolments are published for others to see.
 const SHARE_STUDY: &str = "share_study";
@@ -69,6 +71,7 @@ impl Node {
                     bytes: usage.bytes,
                 },
                 peers,
+                locked: node.lock_infos(),
                 index_behind: last.0.saturating_sub(inner.indexer.position().0),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             })
@@ -155,13 +158,42 @@ impl Node {
                 .into_iter()
                 .map(|text| Finding { place: "feeds.db".into(), text })
                 .collect();
-            for fork in inner.feeds.forks().map_err(|e| failed(&e))? {
+            let own: BTreeSet<FeedId> = node.keys().iter().map(|(id, _)| *id).collect();
+            for lock in node.lock_infos() {
                 findings.push(Finding {
-                    place: fork.feed.to_string(),
-                    text: format!(
-                        "forked at {}: its author signed two different messages there. The first branch is kept; the remedy is a new feed named as successor",
-                        fork.sequence
-                    ),
+                    place: lock.feed.to_string(),
+                    text: format!("publishing is locked: {}. What to do: {}", lock.reason, lock.next),
+                });
+            }
+            let mut notes = Vec::new();
+            let mut forks: BTreeMap<FeedId, u64> = BTreeMap::new();
+            for fork in inner.feeds.forks().map_err(|e| failed(&e))? {
+                forks.entry(fork.feed).or_insert(fork.sequence);
+            }
+            for (feed, sequence) in forks {
+                let place = feed.to_string();
+                match own.contains(&feed) {
+                    true => findings.push(Finding {
+                        place,
+                        text: format!(
+                            "split in two at {sequence}: two different messages were signed with your key for that place, on two devices or after a restore. Other nodes keep the branch they saw first. The remedy is a new feed: publish again there and name it as successor with `studytime course deprecate`; see both messages with `studytime feed status`"
+                        ),
+                    }),
+                    false => notes.push(Finding {
+                        place,
+                        text: format!("split in two at {sequence} by its author; the first branch is kept"),
+                    }),
+                }
+            }
+            let mut refused: BTreeMap<FeedId, (usize, String)> = BTreeMap::new();
+            for r in inner.feeds.rejected().map_err(|e| failed(&e))? {
+                let entry = refused.entry(r.feed).or_default();
+                *entry = (entry.0 + 1, format!("message {}: {}", r.sequence, r.reason));
+            }
+            for (feed, (count, last)) in refused {
+                notes.push(Finding {
+                    place: feed.to_string(),
+                    text: format!("{count} messages in its name were refused, the last one was {last}"),
                 });
             }
             let unsound = node.reader().check().map_err(|e| query_error(&e))?;
@@ -173,7 +205,6 @@ impl Node {
                 inner.indexer.repair(text.clone());
                 findings.push(Finding { place: "index".into(), text });
             }
-            let own: Vec<_> = node.keys().iter().map(|(id, _)| *id).collect();
             for feed in own {
                 for problem in node.reader().problems(&feed).map_err(|e| query_error(&e))? {
                     findings.push(Finding {
@@ -182,7 +213,7 @@ impl Node {
                     });
                 }
             }
-            Ok(DoctorReply { ok: findings.is_empty(), findings })
+            Ok(DoctorReply { ok: findings.is_empty(), findings, notes })
         })
         .await
     }

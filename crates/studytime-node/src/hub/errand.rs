@@ -3,6 +3,7 @@
 use studytime_blobs::wire::WantFrame;
 use studytime_replicate::PeerClock;
 use studytime_replicate::ebt::{FallbackReason, IngestOutcome, Payload};
+use studytime_replicate::guard::Lock;
 use studytime_replicate::store::Shunned;
 use studytime_schema::{BlobId, FeedId};
 
@@ -36,6 +37,8 @@ pub(crate) enum Errand {
     Appended {
         feed: FeedId,
         tip: u64,
+        /// Up to where it is passed on.
+        shown: u64,
     },
     /// What became of messages this peer sent.
     Ingested {
@@ -52,7 +55,14 @@ pub(crate) enum Chore {
     SaveClock(FeedId, PeerClock),
     ForgetHeard(FeedId),
     Shun(Shunned),
+    /// The lock of an own feed.
+    SaveLock(FeedId, Option<Lock>),
+    /// An own feed is locked or free now, for people.
+    LockChanged(FeedId, bool),
     NeedHave(Vec<BlobId>),
     Lookup(Vec<BlobId>),
-    PushSeen { blob: BlobId, peer: FeedId },
+    PushSeen {
+        blob: BlobId,
+        peer: FeedId,
+    },
 }

@@ -54,6 +54,12 @@ impl Node {
             tally.add(peer, done.feed, done.sequence, outcome);
         }
         self.inner().hub.act(|s, now| {
+            for done in outcomes {
+                if let Source::Peer(peer) = &done.from {
+                    let tip = tips.get(&done.feed).copied();
+                    s.own_arrived(*peer, done.feed, done.sequence, &done.outcome, tip, now);
+                }
+            }
             for (peer, feed, through, outcome) in tally.into_words() {
                 let tip = tips.get(&feed).copied().unwrap_or(0);
                 s.ebt

@@ -4,6 +4,7 @@
 
 mod connections;
 mod errand;
+mod guard;
 mod ingest;
 mod outputs;
 
@@ -20,6 +21,7 @@ use studytime_blobs::media::{Media, MediaConfig, ReaderId};
 use studytime_blobs::store::BlobStore;
 use studytime_blobs::wants::{self, FetchFailure, OwnerId, PushSpec, WantSpec, Wants, WantsConfig};
 use studytime_replicate::ebt::{self, Config, Ebt};
+use studytime_replicate::guard::{Guard, Lock};
 use studytime_replicate::store::Shunned;
 use studytime_replicate::{FeedStore, PeerId, Want};
 use studytime_schema::{BlobId, FeedId};
@@ -43,6 +45,12 @@ pub(crate) struct State {
     blocks: BTreeSet<(FeedId, FeedId)>,
     /// The last sequence of every feed in the store.
     tips: HashMap<FeedId, u64>,
+    /// Which own feeds must not be published on.
+    guard: Guard,
+    /// Locked feeds that people were told of.
+    told_locked: BTreeSet<FeedId>,
+    /// Peers that the user chose.
+    chosen: BTreeSet<FeedId>,
     /// Connections that use history streams.
     legacy: BTreeSet<u64>,
 }
@@ -66,10 +74,12 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// Loads what the stores know: tips, shunned feeds, unfinished pushes.
+    /// Loads what the stores know: tips, shunned feeds, locks, unfinished pushes.
     pub(crate) fn new(
         feeds: &Arc<dyn FeedStore>,
         blobs: &Arc<dyn BlobStore>,
+        locks: &[(FeedId, Lock)],
+        chosen: BTreeSet<FeedId>,
     ) -> Result<Self, OpenError> {
         let now = now_ms();
         let mut ebt = Ebt::new(Config::default());
@@ -95,21 +105,26 @@ impl Hub {
             }
         }
         let (chores, chores_rx) = mpsc::unbounded_channel();
+        let mut state = State {
+            ebt,
+            wants,
+            media: Media::new(MediaConfig::default()),
+            slots: BTreeMap::new(),
+            readers: HashMap::new(),
+            blob_waiters: HashMap::new(),
+            planned: false,
+            wanted: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            blocks: BTreeSet::new(),
+            tips,
+            guard: Guard::default(),
+            told_locked: BTreeSet::new(),
+            chosen,
+            legacy: BTreeSet::new(),
+        };
+        state.load_locks(locks, now);
         Ok(Self {
-            state: Mutex::new(State {
-                ebt,
-                wants,
-                media: Media::new(MediaConfig::default()),
-                slots: BTreeMap::new(),
-                readers: HashMap::new(),
-                blob_waiters: HashMap::new(),
-                planned: false,
-                wanted: BTreeMap::new(),
-                blocked: BTreeSet::new(),
-                blocks: BTreeSet::new(),
-                tips,
-                legacy: BTreeSet::new(),
-            }),
+            state: Mutex::new(state),
             chores,
             chores_rx: Mutex::new(Some(chores_rx)),
             ingest: Mutex::default(),
@@ -289,17 +304,28 @@ impl State {
     fn grown(&mut self, feed: FeedId, tip: u64) {
         let old = self.tips.entry(feed).or_default();
         *old = tip.max(*old);
+        self.tell_history(feed);
+    }
+
+    /// Tells those who use history streams how far a feed goes.
+    fn tell_history(&mut self, feed: FeedId) {
+        let tip = self.tips.get(&feed).copied().unwrap_or(0);
+        let shown = self.shown(&feed);
         let legacy: Vec<u64> = self.legacy.iter().copied().collect();
         for connection in legacy {
-            self.errand(connection, Errand::Appended { feed, tip });
+            self.errand(connection, Errand::Appended { feed, tip, shown });
         }
     }
 
     fn next_timeout(&self) -> Option<u64> {
-        [self.ebt.poll_timeout(), self.wants.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.ebt.poll_timeout(),
+            self.wants.poll_timeout(),
+            self.guard.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Registers the waker of a media reader.

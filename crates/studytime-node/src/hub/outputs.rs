@@ -14,7 +14,10 @@ impl Hub {
             let mut idle = true;
             while let Some(output) = state.ebt.poll_output() {
                 idle = false;
-                self.hand_out_ebt(state, output);
+                self.hand_out_ebt(state, output, now);
+            }
+            if state.hand_out_guard(self, now) {
+                idle = false;
             }
             if let Some(blobs) = state.media.poll_lookup() {
                 self.chore(Chore::Lookup(blobs));
@@ -38,7 +41,7 @@ impl Hub {
         let _ = self.chores.send(chore);
     }
 
-    fn hand_out_ebt(&self, state: &mut State, output: ebt::Output) {
+    fn hand_out_ebt(&self, state: &mut State, output: ebt::Output, now: u64) {
         use ebt::Output;
         let (peer, errand) = match output {
             Output::Open { peer } => (peer, Errand::OpenEbt),
@@ -92,11 +95,7 @@ impl Hub {
                 claimed,
                 here,
             } => {
-                tracing::warn!(
-                    "{} has {claimed} messages of your feed {feed}, here are {here}: waiting for the rest",
-                    peer.feed.short()
-                );
-                return;
+                return state.own_ahead(peer, feed, claimed, here, now);
             }
             _ => return,
         };

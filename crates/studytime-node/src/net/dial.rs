@@ -211,6 +211,9 @@ impl Node {
             }
             return Err(ApiError::failed("the peer could not be remembered", &error));
         }
+        if keep {
+            self.inner().hub.choose(key);
+        }
         if connected {
             return Ok(key);
         }

@@ -101,19 +101,16 @@ impl Session {
                     .inner()
                     .hub
                     .act(|s, _| s.ebt.wanted().collect::<Vec<_>>());
-                let tips = self.node.inner().hub.tips(wanted.iter().map(|(f, _)| *f));
                 self.node.inner().hub.uses_history(self.peer.connection);
                 let client = self
                     .feeds
                     .client
                     .get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
                 for (feed, want) in wanted.iter().filter(|(_, w)| w.receive) {
-                    client.want(
-                        *feed,
-                        tips.get(feed).copied().unwrap_or(0),
-                        want.priority,
-                        now_ms(),
-                    );
+                    // Of a locked own feed, also the last message that is here:
+                    // a peer that sends the same one confirms it.
+                    let from = self.node.inner().hub.shown(feed);
+                    client.want(*feed, from, want.priority, now_ms());
                 }
             }
             Errand::FetchHistory { feed, from } => {
@@ -124,9 +121,9 @@ impl Session {
                     .get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
                 client.fetch_once(feed, from.saturating_sub(1), now_ms());
             }
-            Errand::Appended { feed, tip } => {
+            Errand::Appended { feed, tip, shown } => {
                 for server in self.feeds.servers.values_mut().filter(|s| s.feed() == feed) {
-                    server.appended(tip);
+                    server.appended(shown);
                 }
                 if let Some(client) = &mut self.feeds.client {
                     client.appended(&feed, tip);
@@ -321,13 +318,12 @@ impl Session {
             Ok(request) => request,
             Err(error) => return self.mux.fail(id, &error.to_string()),
         };
-        let tips = self.node.inner().hub.tips([request.feed]);
+        let tip = self.node.inner().hub.shown(&request.feed);
         let allowed = self
             .node
             .inner()
             .hub
             .may_see(&request.feed, &self.peer.feed, self.known);
-        let tip = tips.get(&request.feed).copied().unwrap_or(0);
         self.uses.insert(id, Use::HistoryServe);
         self.node.inner().hub.uses_history(self.peer.connection);
         self.feeds

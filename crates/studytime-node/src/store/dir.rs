@@ -142,6 +142,15 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Brings a folder's list of names to disk (on systems that can).
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(path)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// Opens a file that only its owner can use, readable and writable, in the mode
 /// given (on systems that have modes). A `new` one must not exist yet; otherwise
 /// what is there is emptied.

@@ -1,6 +1,6 @@
 //! The keys of the own feeds: `keys/*.secret` in the SSB secret-file format.
 
-use super::dir::{private_dir, private_file};
+use super::dir::{private_dir, private_file, sync_dir};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -82,7 +82,7 @@ impl KeyRing {
         let new = !dir.is_dir();
         private_dir(&dir).map_err(io(&dir))?;
         if new && let Some(above) = dir.parent() {
-            sync_folder(above).map_err(io(above))?;
+            sync_dir(above).map_err(io(above))?;
         }
         let mut feeds = BTreeMap::new();
         let mut main = None;
@@ -210,15 +210,7 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     fs::rename(&unfinished, path)?;
-    path.parent().map_or(Ok(()), sync_folder)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened, and the rename is journalled.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 mod config;
 mod dir;
 mod keys;
+mod locks;
 mod state;
 
 pub use config::{Config, ConfigError};
 pub(crate) use dir::DataDir;
 pub use dir::{LockKind, OpenDirError};
-pub(crate) use dir::{private_dir, private_file};
+pub(crate) use dir::{private_dir, private_file, sync_dir};
 pub(crate) use keys::{KeyRing, KeysError, OwnKind, generate, write_secret};
 
 pub(crate) use state::{SavedPosition, State, StateError, Unfinished};

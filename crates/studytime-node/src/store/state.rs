@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use studytime_schema::{FeedId, MessageId};
 
 /// Newest layout this code knows.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Why the node's memory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,10 @@ CREATE TABLE IF NOT EXISTS paused(course BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS invite(seed BLOB PRIMARY KEY, key BLOB NOT NULL UNIQUE, uses_left INTEGER NOT NULL,
     created INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unfinished(feed BLOB PRIMARY KEY, name TEXT NOT NULL, catalog TEXT) WITHOUT ROWID;
+-- Own feeds that must not be published on; since version 2.
+CREATE TABLE IF NOT EXISTS lock(
+    feed BLOB PRIMARY KEY, cause TEXT NOT NULL, since INTEGER NOT NULL, claimed INTEGER NOT NULL,
+    claimed_by BLOB) WITHOUT ROWID;
 ";
 
 /// A list or course that is being made: its key may exist, its messages may.
@@ -92,7 +96,7 @@ impl State {
         Ok(Self { db: Mutex::new(db) })
     }
 
-    fn db(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn db(&self) -> MutexGuard<'_, Connection> {
         // A panic in another call leaves SQLite itself consistent.
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,12 +156,6 @@ impl State {
             "INSERT INTO setting(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2",
             [key, value],
         )?;
-        Ok(())
-    }
-
-    pub(crate) fn remove_setting(&self, key: &str) -> Result<(), StateError> {
-        self.db()
-            .execute("DELETE FROM setting WHERE key = ?1", [key])?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::api::{Audience, PeerId, Priority, Want};
 use crate::clock::Note;
+use crate::store::MAX_SHUNNED;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use studytime_schema::FeedId;
 
@@ -28,6 +29,8 @@ pub(super) struct Feed {
     pub(super) want: Option<Want>,
     /// We block its author.
     pub(super) blocked: bool,
+    /// Its last message is not passed on.
+    pub(super) withheld: bool,
     pub(super) source: Option<Source>,
     /// The highest sequence handed out for ingestion, per peer it came from.
     pub(super) inflight: Vec<(PeerId, u64)>,
@@ -48,6 +51,7 @@ impl Feed {
             grown: 0,
             want: None,
             blocked: false,
+            withheld: false,
             source: None,
             inflight: Vec::new(),
             gap: false,
@@ -67,6 +71,11 @@ impl Feed {
 
     pub(super) fn priority(&self) -> Priority {
         self.want.map_or(Priority::HELD, |w| w.priority)
+    }
+
+    /// The last sequence that is passed on.
+    pub(super) fn shown(&self) -> u64 {
+        self.tip.saturating_sub(u64::from(self.withheld))
     }
 
     /// The sequence that would be news: beyond the store and beyond what is on
@@ -149,7 +158,7 @@ impl FeedTable {
             return Note::Refuse;
         }
         Note::Have {
-            sequence: feed.tip,
+            sequence: feed.shown(),
             receive: feed.receives() && feed.is_source(peer),
         }
     }
@@ -171,6 +180,10 @@ impl FeedTable {
 
     pub(super) fn shun(&mut self, peer: FeedId, feed: FeedId, mark: Mark) {
         self.shunned.insert((peer, feed), mark);
+        if self.shunned.len() > MAX_SHUNNED {
+            // Any will do: one that is asked again shows again what it is.
+            self.shunned.pop_first();
+        }
     }
 
     pub(super) fn forgive(&mut self, feed: &FeedId) {

@@ -254,6 +254,32 @@ impl Ebt {
         }
     }
 
+    /// Keeps back the last message of a feed, or passes it on again. Peers are told
+    /// of, and sent, the one before it; fetching goes on. So a peer that has the
+    /// last one did not get it here.
+    pub fn set_withheld(&mut self, feed: FeedId, withheld: bool, now: u64) {
+        let now = self.advance_clock(now);
+        let ix = self.feeds.ensure(feed);
+        let before = std::mem::replace(&mut self.feeds.get_mut(ix).withheld, withheld);
+        if before && !withheld {
+            self.spread(ix, now);
+        }
+    }
+
+    /// The last sequence of a feed that is passed on; 0 for none.
+    pub fn shown(&self, feed: &FeedId) -> u64 {
+        self.feeds
+            .ix(feed)
+            .map_or(0, |ix| self.feeds.get(ix).shown())
+    }
+
+    /// Whether a feed is not fetched from this peer, because what it sent was bad.
+    pub fn shuns(&self, peer: &FeedId, feed: &FeedId) -> bool {
+        self.feeds
+            .ix(feed)
+            .is_some_and(|ix| self.feeds.is_shunned(peer, self.feeds.get(ix)))
+    }
+
     /// Asks everybody for a feed again, whatever came of it before.
     pub fn forgive(&mut self, feed: &FeedId, now: u64) {
         let now = self.advance_clock(now);
@@ -419,7 +445,7 @@ impl Ebt {
                 status.behind += heard.saturating_sub(feed.tip);
             }
             if peer_feed.theirs.is_some_and(Note::receive) {
-                status.ahead += feed.tip.saturating_sub(peer_feed.sent);
+                status.ahead += feed.shown().saturating_sub(peer_feed.sent);
             }
         }
         Some(status)

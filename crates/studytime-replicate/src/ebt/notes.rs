@@ -197,14 +197,15 @@ impl Ebt {
                 here: tip,
             });
         }
-        let behind = told.is_some_and(|t| t < tip);
-        if behind && sequence >= tip {
+        let shown = feed.shown();
+        let behind = told.is_some_and(|t| t < shown);
+        if behind && sequence >= shown {
             session.tell_later(ix, now.saturating_add(self.config.tell_after));
         }
-        if answer || (behind && !receive && sequence < tip) {
+        if answer || (behind && !receive && sequence < shown) {
             self.mark(peer, ix, false);
         }
-        if receive && sequence < tip {
+        if receive && sequence < shown {
             self.queue_push(peer, ix);
         }
         if let Some(source) = &mut self.feeds.get_mut(ix).source
@@ -221,7 +222,7 @@ impl Ebt {
     pub(super) fn spread(&mut self, ix: Ix, now: u64) {
         let (id, tip) = {
             let feed = self.feeds.get(ix);
-            (feed.id, feed.tip)
+            (feed.id, feed.shown())
         };
         let peers: Vec<PeerId> = self
             .sessions

@@ -33,7 +33,7 @@ impl Ebt {
         let feed = self.feeds.get(ix);
         let asks = peer_feed.theirs.is_some_and(Note::receive)
             && self.feeds.visible(feed, &peer.feed, session.known);
-        (asks && peer_feed.sent < feed.tip).then(|| peer_feed.sent + 1)
+        (asks && peer_feed.sent < feed.shown()).then(|| peer_feed.sent + 1)
     }
 
     /// The next read for a peer, if its stream has room.
@@ -84,8 +84,9 @@ impl Ebt {
         let Some(session) = self.sessions.get_mut(&peer) else {
             return;
         };
+        let shown = self.feeds.get(ix).shown();
         let peer_feed = session.feeds.entry(ix).or_default();
-        for message in messages {
+        for message in messages.iter().filter(|m| m.sequence <= shown) {
             if message.feed == *feed && message.sequence == peer_feed.sent + 1 {
                 peer_feed.sent += 1;
                 session.room = session.room.saturating_sub(message.wire.len());

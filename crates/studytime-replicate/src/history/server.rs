@@ -158,11 +158,13 @@ impl HistoryServer {
                     return None;
                 }
                 self.reading = true;
-                let left = self.left.and_then(|l| usize::try_from(l).ok());
+                // Not beyond the tip as told: the store may hold more than is shown.
+                let here = self.tip.saturating_add(1) - self.next;
+                let count = usize::try_from(self.left.map_or(here, |l| l.min(here)));
                 return Some(ServerOutput::Read {
                     feed: self.request.feed,
                     from: self.next,
-                    max_count: left.unwrap_or(READ_COUNT).min(READ_COUNT),
+                    max_count: count.unwrap_or(READ_COUNT).min(READ_COUNT),
                     max_bytes: self.room.min(READ_BYTES),
                 });
             }

@@ -7,8 +7,8 @@
 //! ```
 
 use super::{
-    AppendAllError, Appended, Counts, FeedStore, MAX_FORKS_PER_FEED, MAX_REJECTED, Rejected,
-    Shunned, StoredMessage,
+    AppendAllError, Appended, Counts, FeedStore, MAX_FORKS_PER_FEED, MAX_REJECTED,
+    MAX_REJECTED_PER_FEED, Rejected, Shunned, StoredMessage,
 };
 use crate::clock::{Heard, PeerClock};
 use serde_json::json;
@@ -351,22 +351,34 @@ fn remembers_what_was_bad(store: &dyn FeedStore) {
         }
     };
     let (f, g, p) = (keys(1).id(), keys(2).id(), keys(3).id());
-    let batch: Vec<_> = (0..MAX_REJECTED as u32 + 5)
-        .map(|n| rejected(f, n))
-        .collect();
+    let per_feed = MAX_REJECTED_PER_FEED as u32;
+    let batch: Vec<_> = (0..per_feed + 5).map(|n| rejected(f, n)).collect();
     store.reject(&batch).expect("reject");
+    let of = |feed: FeedId| -> Vec<u64> {
+        let kept = store.rejected().expect("rejected");
+        let of_feed = kept.into_iter().filter(|r| r.feed == feed);
+        of_feed.map(|r| r.sequence).collect()
+    };
+    let expected: Vec<u64> = (5..u64::from(per_feed) + 5).collect();
+    assert_eq!(of(f), expected, "of one feed, the oldest go");
     store
         .reject(&[rejected(f, 9), rejected(g, 1)])
         .expect("reject");
+    assert_eq!(of(f).len(), MAX_REJECTED_PER_FEED);
+    assert_eq!(of(f).last(), Some(&9), "once, and the newest now");
+    let other = |n: usize| {
+        let mut key = [7; 32];
+        key[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        FeedId::from_bytes(key)
+    };
+    let flood: Vec<_> = (0..MAX_REJECTED).map(|n| rejected(other(n), 1)).collect();
+    store.reject(&flood).expect("reject");
     let kept = store.rejected().expect("rejected");
-    assert_eq!(kept.len(), MAX_REJECTED, "the oldest go");
-    assert_eq!(kept.last(), Some(&rejected(g, 1)));
-    assert_eq!(
-        kept.iter()
-            .filter(|r| r.hash == rejected(f, 9).hash)
-            .count(),
-        1
-    );
+    assert_eq!(kept.len(), MAX_REJECTED, "in all, the oldest go");
+    assert_eq!((of(f), of(g)), (Vec::new(), Vec::new()));
+    store
+        .reject(&[rejected(f, 9), rejected(g, 1)])
+        .expect("reject");
 
     let shun = |peer, feed, fork| Shunned {
         peer,
@@ -383,7 +395,7 @@ fn remembers_what_was_bad(store: &dyn FeedStore) {
     assert_eq!(store.shunned().expect("shunned"), expected);
     store.forgive(&f).expect("forgive");
     assert_eq!(store.shunned().expect("shunned"), [shun(p, g, true)]);
-    assert_eq!(store.rejected().expect("rejected"), [rejected(g, 1)]);
+    assert_eq!((of(f), of(g)), (Vec::new(), vec![1]));
 }
 
 /// Readers see whole batches only, while others write; writers never collide.

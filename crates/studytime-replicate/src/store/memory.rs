@@ -2,7 +2,7 @@
 
 use super::{
     AppendAllError, Appended, Counts, FeedStore, ForkEvidence, MAX_FORKS_PER_FEED, MAX_REJECTED,
-    Rejected, Shunned, StoreError, StoredMessage,
+    MAX_REJECTED_PER_FEED, MAX_SHUNNED, Rejected, Shunned, StoreError, StoredMessage,
 };
 use crate::clock::PeerClock;
 use std::collections::{BTreeMap, VecDeque};
@@ -306,6 +306,12 @@ impl FeedStore for MemoryStore {
                 .rejected
                 .retain(|old| (old.feed, old.hash) != (r.feed, r.hash));
             inner.rejected.push_back(r.clone());
+            let of_feed = inner.rejected.iter().filter(|old| old.feed == r.feed);
+            if of_feed.count() > MAX_REJECTED_PER_FEED
+                && let Some(oldest) = inner.rejected.iter().position(|old| old.feed == r.feed)
+            {
+                inner.rejected.remove(oldest);
+            }
         }
         let over = inner.rejected.len().saturating_sub(MAX_REJECTED);
         inner.rejected.drain(..over);
@@ -317,9 +323,13 @@ impl FeedStore for MemoryStore {
     }
 
     fn shun(&self, shunned: &Shunned) -> Result<(), StoreError> {
-        self.lock()
-            .shunned
-            .insert((shunned.peer, shunned.feed), shunned.clone());
+        let all = &mut self.lock().shunned;
+        all.insert((shunned.peer, shunned.feed), shunned.clone());
+        if all.len() > MAX_SHUNNED
+            && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.at).map(|(key, _)| *key)
+        {
+            all.remove(&oldest);
+        }
         Ok(())
     }
 

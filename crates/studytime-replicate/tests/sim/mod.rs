@@ -10,9 +10,10 @@ mod run;
 pub use rng::Rng;
 
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use studytime_replicate::ebt::{Config, Payload};
+use studytime_replicate::guard::{Cause, Guard, Lock, Locked};
 use studytime_replicate::ingest::{self, Draft};
 use studytime_replicate::{Ebt, FeedStore, MemoryStore, PeerId, Role, Want};
 use studytime_schema::{FeedId, Keypair, Message};
@@ -64,6 +65,12 @@ enum Event {
         life: u32,
         at: u64,
     },
+    /// The guard of own feeds wants to look again.
+    Review {
+        node: usize,
+        life: u32,
+        at: u64,
+    },
 }
 
 struct Link {
@@ -103,9 +110,20 @@ pub struct Node {
     pub ingest_ms: u64,
     life: u32,
     timer: Option<u64>,
+    /// Guards own feeds, in worlds that are guarded.
+    pub guard: Guard,
+    review: Option<u64>,
+    /// Locks as they are on disk.
+    pub locks: BTreeMap<FeedId, Lock>,
+    /// What was freed, in order, and when.
+    pub freed: Vec<(FeedId, Option<Cause>, u64)>,
+    /// Peers that the owner chose.
+    pub chosen: BTreeSet<FeedId>,
 }
 
 pub struct World {
+    /// Whether nodes guard their own feeds.
+    pub guarded: bool,
     pub now: u64,
     pub rng: Rng,
     pub nodes: Vec<Node>,
@@ -120,6 +138,7 @@ impl World {
     /// `n` nodes, each wanting its own feed only.
     pub fn new(seed: u64, n: usize) -> Self {
         let mut world = Self {
+            guarded: false,
             now: 1_700_000_000_000,
             rng: Rng::new(seed),
             nodes: Vec::new(),
@@ -150,6 +169,11 @@ impl World {
                 ingest_ms: 5,
                 life: 0,
                 timer: None,
+                guard: Guard::default(),
+                review: None,
+                locks: BTreeMap::new(),
+                freed: Vec::new(),
+                chosen: BTreeSet::new(),
             });
             world.want(i, id, Want::own());
         }
@@ -315,6 +339,63 @@ impl World {
         n.ebt.load(tips.into_iter().map(|(f, t)| (f, t.sequence)));
         n.ebt.load_shunned(&n.store.shunned().unwrap());
         n.ebt.load_wanted(n.wants.clone());
+        n.guard = Guard::default();
+        n.review = None;
+        for (feed, lock) in n.locks.clone() {
+            let tip = n.store.tip(&feed).unwrap().map_or(0, |t| t.sequence);
+            n.guard.lock(feed, lock, tip, self.now);
+            n.ebt.set_withheld(feed, true, self.now);
+        }
+        self.drive(node);
+    }
+
+    /// What restoring does: the node's own feed holds its first `keep` messages
+    /// only, nothing is remembered of peers, publishing is locked.
+    pub fn restore(&mut self, node: usize, keep: usize) {
+        let id = self.id(node);
+        let old = self.nodes[node].store.clone();
+        let store = MemoryStore::new();
+        for m in old.read(&id, 1, keep, usize::MAX).unwrap() {
+            if (m.sequence as usize) <= keep {
+                store.append(&[Arc::new(m.message().unwrap())], 1).unwrap();
+            }
+        }
+        self.nodes[node].store = Arc::new(store);
+        let lock = Lock {
+            cause: Cause::Restored,
+            since: self.now,
+            claimed: 0,
+            by: None,
+        };
+        self.nodes[node].locks.insert(id, lock);
+        self.restart(node);
+    }
+
+    /// Loses the last messages of the node's own feed, without anybody knowing.
+    pub fn lose_tail(&mut self, node: usize, keep: usize) {
+        self.restore(node, keep);
+        let id = self.id(node);
+        self.nodes[node].locks.remove(&id);
+        self.restart(node);
+    }
+
+    /// Why a node's own feed may not be published on.
+    pub fn locked(&self, node: usize) -> Option<Locked> {
+        self.nodes[node].guard.locked(&self.id(node), self.now)
+    }
+
+    /// Sends frames as `from` would, over a link that is up.
+    pub fn forge(&mut self, from: usize, link: u64, frame: &str) {
+        let l = &self.links[&link];
+        let to = if l.ends[0] == from {
+            l.ends[1]
+        } else {
+            l.ends[0]
+        };
+        let peer = PeerId::new(self.id(from), link);
+        let (now, frame) = (self.now, Bytes::copy_from_slice(frame.as_bytes()));
+        self.nodes[to].ebt.handle_frame(peer, &frame, now).unwrap();
+        self.drive(to);
     }
 
     /// As [`World::restart`], but the disk is lost; only the key was kept.

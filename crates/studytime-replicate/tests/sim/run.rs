@@ -5,6 +5,7 @@ use super::{BUFFER, Event, World};
 use bytes::Bytes;
 use std::sync::Arc;
 use studytime_replicate::ebt::{IngestOutcome, Payload, Tally};
+use studytime_replicate::guard::{Arrived, Claim, GuardOutput};
 use studytime_replicate::ingest::{self, Verifier};
 use studytime_replicate::store::{Appended, Shunned};
 use studytime_replicate::{FeedStore, Output, PeerId};
@@ -34,8 +35,22 @@ impl World {
 
     /// What a node's driver does after every call: all outputs, then the timer.
     pub fn drive(&mut self, node: usize) {
-        while let Some(output) = self.nodes[node].ebt.poll_output() {
-            self.perform(node, output);
+        loop {
+            if let Some(output) = self.nodes[node].ebt.poll_output() {
+                self.perform(node, output);
+            } else if let Some(output) = self.nodes[node].guard.poll_output() {
+                self.guarded(node, output);
+            } else {
+                break;
+            }
+        }
+        let due = self.nodes[node].guard.poll_timeout();
+        if self.nodes[node].review != due {
+            self.nodes[node].review = due;
+            let life = self.nodes[node].life;
+            if let Some(at) = due {
+                self.at(at.max(self.now + 1), Event::Review { node, life, at });
+            }
         }
         let n = &mut self.nodes[node];
         let due = n.ebt.poll_timeout();
@@ -161,11 +176,72 @@ impl World {
                 };
                 self.nodes[node].store.shun(&shunned).unwrap();
             }
-            Output::OwnAhead { claimed, here, .. } => {
+            Output::OwnAhead {
+                peer,
+                feed,
+                claimed,
+                here,
+            } => {
                 self.nodes[node].own_ahead.push((claimed, here));
+                if self.guarded {
+                    let chosen = self.nodes[node].chosen.contains(&peer.feed);
+                    let claim = Claim {
+                        peer,
+                        sequence: claimed,
+                        chosen,
+                    };
+                    self.nodes[node].guard.handle_ahead(claim, feed, here, now);
+                }
             }
             other => panic!("unknown output {other:?}"),
         }
+    }
+
+    fn guarded(&mut self, node: usize, output: GuardOutput) {
+        let (now, life) = (self.now, self.nodes[node].life);
+        let n = &mut self.nodes[node];
+        match output {
+            GuardOutput::Save { feed, lock } => {
+                n.ebt.set_withheld(feed, lock.is_some(), now);
+                match lock {
+                    Some(lock) => n.locks.insert(feed, lock),
+                    None => n.locks.remove(&feed),
+                };
+            }
+            GuardOutput::Ask { peer, feed, from } => {
+                let event = Event::Fetched {
+                    node,
+                    life,
+                    peer,
+                    feed,
+                    from,
+                };
+                self.at(now + 200, event);
+            }
+            GuardOutput::Freed { feed, cause } => n.freed.push((feed, cause, now)),
+            other => panic!("unknown output {other:?}"),
+        }
+    }
+
+    fn review(&mut self, node: usize) {
+        let now = self.now;
+        for feed in self.nodes[node].guard.watched() {
+            let tip = self.tip(node, &feed);
+            let n = &mut self.nodes[node];
+            let claims: Vec<Claim> = n
+                .ebt
+                .claims(&feed)
+                .into_iter()
+                .filter(|(peer, _)| !n.ebt.shuns(&peer.feed, &feed))
+                .map(|(peer, sequence)| Claim {
+                    peer,
+                    sequence,
+                    chosen: n.chosen.contains(&peer.feed),
+                })
+                .collect();
+            n.guard.review(feed, tip, &claims, now);
+        }
+        self.drive(node);
     }
 
     fn verify(&mut self, feed: &FeedId, wire: &Bytes) -> Option<Arc<Message>> {
@@ -198,6 +274,24 @@ impl World {
         let mut tally = Tally::new();
         for ((peer, feed, sequence, _), outcome) in queue.into_iter().zip(outcomes) {
             let outcome = outcome.as_ref();
+            let own = self.nodes[node].wants.get(&feed).is_some_and(|w| w.own);
+            if own && self.guarded {
+                let tip = self.tip(node, &feed);
+                let n = &mut self.nodes[node];
+                let arrived = |new| Arrived { sequence, new, tip };
+                let chosen = n.chosen.contains(&peer.feed);
+                let guard = &mut n.guard;
+                match outcome {
+                    Some(Appended::At(_)) => {
+                        guard.handle_arrived(peer.feed, chosen, feed, arrived(true), now)
+                    }
+                    Some(Appended::Duplicate) => {
+                        guard.handle_arrived(peer.feed, chosen, feed, arrived(false), now)
+                    }
+                    Some(Appended::Gap { .. }) => {}
+                    Some(Appended::Fork { .. }) | None => guard.handle_bad(&peer.feed, &feed),
+                }
+            }
             let outcome = outcome.map_or(IngestOutcome::Invalid { sequence }, IngestOutcome::from);
             tally.add(peer, feed, sequence, outcome);
         }
@@ -303,15 +397,22 @@ impl World {
             } => {
                 let (_, other) = self.peer(node, peer.connection);
                 if self.nodes[node].life == life && self.links[&peer.connection].up {
+                    let shown = self.nodes[other].ebt.shown(&feed);
                     let found = self.nodes[other]
                         .store
                         .read(&feed, from, 1_000, usize::MAX)
                         .unwrap();
-                    for m in found {
+                    for m in found.into_iter().filter(|m| m.sequence <= shown) {
                         let wire = Bytes::copy_from_slice(m.wire.as_bytes());
                         self.nodes[node].queue.push((peer, feed, m.sequence, wire));
                     }
                     self.ingest(node);
+                }
+            }
+            Event::Review { node, life, at } => {
+                if self.nodes[node].life == life && self.nodes[node].review == Some(at) {
+                    self.nodes[node].review = None;
+                    self.review(node);
                 }
             }
             Event::Timer { node, life, at } => {

@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use studytime_node::api::{
-    ApiError, InviteCode, PeerConnect, PeerInfo, PeerInvite, PeerNewInvite, Status, StatusReply,
-    path,
+    ApiError, InviteCode, LockInfo, PeerConnect, PeerInfo, PeerInvite, PeerNewInvite, Status,
+    StatusReply, path,
 };
 use studytime_schema::FeedId;
 
@@ -73,8 +73,38 @@ struct Network {
     connected: Vec<Peer>,
     others: Vec<Peer>,
     behind: Option<String>,
+    locked: Vec<Locked>,
     invite: Option<InviteCode>,
     failed: Option<Failed>,
+}
+
+/// A feed of the user's that must not be published on for now.
+pub(crate) struct Locked {
+    pub(crate) what: String,
+    pub(crate) href: String,
+    pub(crate) reason: String,
+    pub(crate) next: String,
+}
+
+impl Locked {
+    pub(crate) fn new(lock: LockInfo) -> Self {
+        let what = match lock.kind.as_str() {
+            "main" => "Your own feed".to_owned(),
+            kind => {
+                let kind = if kind == "list" { "course list" } else { kind };
+                format!(
+                    "Your {kind} {}",
+                    feed_name(lock.name.as_deref(), &lock.feed)
+                )
+            }
+        };
+        Self {
+            what,
+            href: format!("/person/{}", path::feed_segment(&lock.feed)),
+            reason: sentence(&lock.reason),
+            next: sentence(&lock.next),
+        }
+    }
 }
 
 /// What was tried without success.
@@ -126,6 +156,7 @@ async fn page(
         others: peers(others),
         behind: (status.index_behind > 0)
             .then(|| text::count(status.index_behind, "new message is", "new messages are")),
+        locked: status.locked.into_iter().map(Locked::new).collect(),
         invite,
         failed,
     })

@@ -1,5 +1,5 @@
 use super::done_at;
-use super::network::feed_name;
+use super::network::{Locked, feed_name};
 use crate::app::App;
 use crate::form::{Form, Query};
 use crate::page::{Problem, Shell, html};
@@ -21,9 +21,19 @@ struct Person {
     wanted: bool,
     reason: String,
     forked_at: Option<u64>,
+    evidence: Vec<Evidence>,
+    locked: Option<Locked>,
+    refused: Option<String>,
     me: bool,
     is_list: bool,
     courses_href: String,
+}
+
+/// Two messages for one place.
+struct Evidence {
+    sequence: u64,
+    ours: String,
+    theirs: String,
 }
 
 fn feed(text: &str) -> Result<FeedId, Problem> {
@@ -58,6 +68,21 @@ pub(crate) async fn show(
         wanted: feed.wanted,
         reason: feed.reason,
         forked_at: feed.forked_at,
+        evidence: feed
+            .forks
+            .into_iter()
+            .map(|fork| Evidence {
+                sequence: fork.sequence,
+                ours: fork.ours.to_string(),
+                theirs: fork.theirs.to_string(),
+            })
+            .collect(),
+        locked: feed.locked.map(Locked::new),
+        refused: (!feed.refused.is_empty()).then(|| {
+            let count = text::count(feed.refused.len() as u64, "message", "messages");
+            let last = feed.refused.first().map_or("", |r| r.reason.as_str());
+            format!("{count}; the last one because {last}")
+        }),
         me: status.id == id,
         is_list: list.is_some(),
         courses_href: format!("/courses?list={segment}"),

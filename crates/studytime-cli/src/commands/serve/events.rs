@@ -52,6 +52,13 @@ fn describe(t: &mut Text, peers: &mut Peers, event: &Event) {
                 .map_or_else(String::new, |r| format!(": {r}"));
             t.line(format!("{state}  {id}{why}"));
         }
+        Event::Lock { id, locked, reason } => {
+            let state = if *locked { "locked" } else { "free" };
+            let why = reason
+                .as_ref()
+                .map_or_else(String::new, |r| format!(": {r}"));
+            t.line(format!("{state}  {id}{why}"));
+        }
         Event::Problem { text } => t.line(format!("problem  {text}")),
         Event::Download {
             feed_id,

@@ -1,11 +1,14 @@
 //! What stands beside the log: peers' clocks, forks, refused messages.
 
-use super::super::{ForkEvidence, MAX_REJECTED, Rejected, Shunned};
+use super::super::{
+    ForkEvidence, MAX_REJECTED, MAX_REJECTED_PER_FEED, MAX_SHUNNED, Rejected, Shunned,
+};
 use super::Fault;
 use super::read::{key, signed, text, unsigned};
 use super::write::{Writer, feed_number};
 use crate::clock::{Heard, PeerClock};
 use rusqlite::{Connection, params};
+use std::collections::BTreeSet;
 use studytime_schema::FeedId;
 
 pub(super) fn clock(db: &Connection, peer: &FeedId) -> Result<PeerClock, Fault> {
@@ -128,6 +131,15 @@ impl Writer {
                     signed(r.at),
                 ])?;
             }
+            let mut forget = tx.prepare_cached(
+                "DELETE FROM rejected WHERE feed = ?1 AND id <=
+                 (SELECT id FROM rejected WHERE feed = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            )?;
+            let most = i64::try_from(MAX_REJECTED_PER_FEED).unwrap_or(i64::MAX);
+            let feeds: BTreeSet<FeedId> = rejected.iter().map(|r| r.feed).collect();
+            for feed in feeds {
+                forget.execute(params![feed.as_bytes(), most])?;
+            }
             let most = i64::try_from(MAX_REJECTED).unwrap_or(i64::MAX);
             tx.prepare_cached(
                 "DELETE FROM rejected WHERE id <=
@@ -140,7 +152,8 @@ impl Writer {
     }
 
     pub(super) fn shun(&mut self, s: &Shunned) -> Result<(), Fault> {
-        self.db.execute(
+        let tx = self.begin()?;
+        tx.execute(
             "INSERT OR REPLACE INTO shunned (peer, feed, sequence, fork, at)
              VALUES (?1, ?2, ?3, ?4, ?5)",
             params![
@@ -151,6 +164,13 @@ impl Writer {
                 signed(s.at)
             ],
         )?;
+        let most = i64::try_from(MAX_SHUNNED).unwrap_or(i64::MAX);
+        tx.execute(
+            "DELETE FROM shunned WHERE (peer, feed) IN
+             (SELECT peer, feed FROM shunned ORDER BY at DESC LIMIT -1 OFFSET ?1)",
+            [most],
+        )?;
+        tx.commit()?;
         Ok(())
     }
 
