@@ -18,3 +18,7 @@ demo:
 # All benches; each prints its limit beside its figure.
 bench:
     cargo bench
+
+# Fuzz targets: `just fuzz`, `just fuzz 600 mux ebt`.
+fuzz *ARGS:
+    ./scripts/fuzz {{ARGS}}

@@ -326,7 +326,8 @@ impl Mux {
         false
     }
 
-    /// Holds back all events of a stream until [`resume`](Self::resume). They still count as
+    /// Holds back all events of a stream until [`resume`](Self::resume), or until this side wants
+    /// nothing more of it ([`fail`](Self::fail), or `end` where we only receive). They still count as
     /// unpolled, so a peer that sends on and on makes [`wants_bytes`](Self::wants_bytes) false for
     /// the whole connection: muxrpc cannot stop one stream alone. Keep pauses short or
     /// [`fail`](Self::fail) the stream.
