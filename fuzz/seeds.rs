@@ -14,7 +14,7 @@ use studytime_schema::{BlobId, FeedId, Message, MessageId, Segmenter};
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 fn main() -> std::io::Result<()> {
-    let all: [(&str, Seeds); 11] = [
+    let all: [(&str, Seeds); 9] = [
         ("message", messages()),
         ("json", json_texts()),
         ("private_box", boxes()),
@@ -24,10 +24,21 @@ fn main() -> std::io::Result<()> {
         ("archive", archives()),
         ("content", contents()),
         ("text", texts()),
-        ("mux", noise()),
-        ("ebt", noise()),
     ];
-    for (target, seeds) in all {
+    let noisy = [
+        ("mux", None),
+        ("ebt", None),
+        ("fold", None),
+        ("message_signed", Some((0, 2))),
+        ("json", Some((1, 2))),
+        ("private_box", Some((3, 4))),
+        ("packet", Some((1, 2))),
+        ("history", Some((2, 3))),
+        ("archive", Some((1, 3))),
+        ("content", Some((1, 4))),
+    ];
+    let noisy = noisy.map(|(target, form)| (target, noise(form)));
+    for (target, seeds) in all.into_iter().chain(noisy) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("seeds")
             .join(target);
@@ -159,8 +170,8 @@ fn packets() -> Seeds {
     let mut answer = vec![8, 0, 0, 0, 3, 0xff, 0xff, 0xff, 0xff, b'a', b'b', b'c'];
     answer.extend([14, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]);
     answer.extend(b"true");
-    // The step, and no packets of the other form.
-    let whole = |rest: &[u8]| [&[5, 0, 0], rest].concat();
+    // Cut every five bytes.
+    let whole = |rest: &[u8]| variant(0, 2, &[&[5, 0], rest].concat());
     vec![("calls", whole(&wire)), ("answer", whole(&answer))]
 }
 
@@ -322,8 +333,8 @@ fn texts() -> Seeds {
     .into()
 }
 
-/// Bytes for the targets whose input is a list of operations.
-fn noise() -> Seeds {
+/// Bytes for inputs that are decoded piece by piece, in one of their forms.
+fn noise(form: Option<(u64, u64)>) -> Seeds {
     let mut state = 1u64;
     let mut bytes = |len: usize| {
         let next = |_| {
@@ -332,11 +343,13 @@ fn noise() -> Seeds {
                 .wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
-        (0..len).map(next).collect::<Vec<u8>>()
+        let noise = (0..len).map(next).collect::<Vec<u8>>();
+        form.map_or_else(|| noise.clone(), |(k, n)| variant(k, n, &noise))
     };
     vec![
-        ("noise_short", bytes(200)),
-        ("noise", bytes(1000)),
-        ("noise_long", bytes(4000)),
+        ("noise_1", bytes(200)),
+        ("noise_2", bytes(1000)),
+        ("noise_3", bytes(2000)),
+        ("noise_4", bytes(3000)),
     ]
 }

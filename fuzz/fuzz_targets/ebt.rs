@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
-use studytime_fuzz::{feeds, within};
+use studytime_fuzz::{Few, Many, feeds, within};
 use studytime_replicate::ebt::{Config, IngestOutcome, Payload, Priority, Want};
 use studytime_replicate::wire::{Frame, MAX_NOTES_BYTES, check_replicate_args};
 use studytime_replicate::{
@@ -18,7 +18,7 @@ const NOW: u64 = 1_700_000_000_000;
 const FIRST_PEER: u8 = 100;
 
 #[derive(Arbitrary, Debug)]
-enum Step<'a> {
+enum Step {
     Notes(u8, Vec<(u8, Number)>),
     Message(u8, u8, u8),
     /// A frame that looks like a message and is none.
@@ -27,8 +27,8 @@ enum Step<'a> {
         feed: u8,
         sequence: i64,
     },
-    Raw(u8, &'a [u8]),
-    Args(&'a [u8]),
+    Raw(u8, Few),
+    Args(Few),
     Open(u8),
     Close(u8),
     Disconnect(u8),
@@ -75,11 +75,11 @@ impl Number {
     }
 }
 
-fuzz_target!(|input: (bool, bool, Vec<Step<'_>>)| {
+fuzz_target!(|input: (bool, bool, Many<Step, 300>)| {
     let (slow, failing, steps) = input;
     within(64 << 20, || {
         let mut world = World::new(slow, failing);
-        for step in steps.iter().take(300) {
+        for step in &steps.0 {
             world.step(step);
             world.poll();
             world.look();
@@ -128,6 +128,10 @@ impl World {
             ebt.load([(chain[0].author(), n as u64)]);
             ebt.load_wanted([(chain[0].author(), Want::fetch(Priority::STARTED))]);
         }
+        for p in 0..2 {
+            ebt.connect(peer(p), Role::Acceptor, true, PeerClock::new(), NOW);
+            ebt.handle_open(peer(p), NOW).expect("it is connected");
+        }
         Self {
             ebt,
             store,
@@ -161,7 +165,7 @@ impl World {
         self.asked.retain(|(p, _), _| *p != peer);
     }
 
-    fn step(&mut self, step: &Step<'_>) {
+    fn step(&mut self, step: &Step) {
         let now = self.now;
         let reads = std::mem::take(&mut self.reads);
         match step {
@@ -188,8 +192,8 @@ impl World {
                 );
                 self.frame(peer(*p), text.into());
             }
-            Step::Raw(p, bytes) => self.frame(peer(*p), Bytes::copy_from_slice(bytes)),
-            Step::Args(bytes) => drop(check_replicate_args(bytes)),
+            Step::Raw(p, bytes) => self.frame(peer(*p), Bytes::copy_from_slice(&bytes.0)),
+            Step::Args(bytes) => drop(check_replicate_args(&bytes.0)),
             Step::Open(p) => {
                 if self.ebt.handle_open(peer(*p), now).is_ok() {
                     self.new_stream(peer(*p));

@@ -5,15 +5,15 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
-use studytime_fuzz::{content::ContentText, feeds::keys, within};
+use studytime_fuzz::{Many, content::ContentText, feeds::keys, within};
 use studytime_schema::fold::{CourseBody, Input, LearnerState, Listing, Step, merge_course};
 use studytime_schema::{FeedId, MessageId};
 
 #[derive(Arbitrary, Debug)]
 struct Case {
-    messages: Vec<(u8, u32, bool, ContentText)>,
     /// After which message the states are stored and read back.
     pause: u8,
+    messages: Many<(u8, u32, bool, ContentText), 30>,
 }
 
 /// One message: author, sequence, claimed time, privacy, content.
@@ -44,7 +44,7 @@ fuzz_target!(|case: Case| within(64 << 20, || run(&case)));
 
 fn run(case: &Case) {
     let messages: Vec<Message<'_>> = (1..)
-        .zip(case.messages.iter().take(30))
+        .zip(&case.messages.0)
         .map(|(sequence, (author, time, private, text))| Message {
             feed: keys(author % 3).id(),
             sequence,
@@ -94,6 +94,15 @@ fn run(case: &Case) {
         }
     }
     assert_eq!(other, learner);
+    let mut by_step = LearnerState::new();
+    let steps = messages
+        .iter()
+        .filter_map(|m| Step::read(m.input()).ok().flatten());
+    for step in steps {
+        by_step.apply_step(&step);
+        by_step.apply_step(&step);
+    }
+    assert_eq!(by_step, learner);
     let _ = (
         learner.notes(),
         learner.bookmarks(),

@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use studytime_fuzz::{feeds, within};
+use studytime_fuzz::{Few, Many, feeds, within};
 use studytime_replicate::ebt::{IngestOutcome, Priority};
 use studytime_replicate::history::{
     ClientConfig, ClientOutput, HistoryClient, HistoryServer, ServerOutput,
@@ -21,11 +21,11 @@ enum Input<'a> {
     Serve {
         request: Request,
         here: u8,
-        steps: Vec<ServerStep>,
+        steps: Many<ServerStep, 100>,
     },
     Fetch {
         chunk: u8,
-        steps: Vec<ClientStep<'a>>,
+        steps: Many<ClientStep, 300>,
     },
 }
 
@@ -64,7 +64,7 @@ enum ServerStep {
 }
 
 #[derive(Arbitrary, Debug)]
-enum ClientStep<'a> {
+enum ClientStep {
     Want(u8, u8),
     Once(u8),
     Remove(u8),
@@ -80,7 +80,7 @@ enum ClientStep<'a> {
         feed: u8,
         sequence: i64,
     },
-    Raw(u8, &'a [u8]),
+    Raw(u8, Few),
     End(u8, bool),
     Ingested(u8, u8, u8),
     Wait(u32),
@@ -99,8 +99,8 @@ fuzz_target!(|input: Input<'_>| within(32 << 20, || match input {
         request,
         here,
         steps,
-    } => serve(&request, here, &steps),
-    Input::Fetch { chunk, steps } => fetch(chunk, &steps),
+    } => serve(&request, here, &steps.0),
+    Input::Fetch { chunk, steps } => fetch(chunk, &steps.0),
 }));
 
 fn feed(n: u8) -> FeedId {
@@ -134,7 +134,7 @@ fn drive(mut server: HistoryServer, request: &HistoryRequest, here: u64, steps: 
     } else {
         request.from.max(here.saturating_add(1))
     };
-    for step in steps.iter().map(Some).chain([None]).take(100) {
+    for step in steps.iter().map(Some).chain([None]) {
         match step {
             Some(ServerStep::Append) => {
                 if let Some(next) = chain.get(tip as usize) {
@@ -201,14 +201,14 @@ fn drive(mut server: HistoryServer, request: &HistoryRequest, here: u64, steps: 
     );
 }
 
-fn fetch(chunk: u8, steps: &[ClientStep<'_>]) {
+fn fetch(chunk: u8, steps: &[ClientStep]) {
     let mut config = ClientConfig::default();
     config.chunk = u64::from(chunk % 8) + 1;
     config.concurrent = 2;
     let mut client = HistoryClient::new(config);
     let mut now = NOW;
     let mut open = Vec::new();
-    for step in steps.iter().take(300) {
+    for step in steps {
         let pick = |n: u8| {
             open.get(usize::from(n) % open.len().max(1))
                 .copied()
@@ -248,7 +248,7 @@ fn fetch(chunk: u8, steps: &[ClientStep<'_>]) {
                 client.handle_item(pick(*call), &Bytes::from(text), now);
             }
             ClientStep::Raw(call, bytes) => {
-                client.handle_item(pick(*call), &Bytes::copy_from_slice(bytes), now)
+                client.handle_item(pick(*call), &Bytes::copy_from_slice(&bytes.0), now)
             }
             ClientStep::End(call, ok) => client.handle_end(pick(*call), *ok, now),
             ClientStep::Ingested(f, tip, outcome) => {

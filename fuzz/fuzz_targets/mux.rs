@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use std::collections::{BTreeMap, BTreeSet};
-use studytime_fuzz::within;
+use studytime_fuzz::{Many, within};
 use studytime_muxrpc::{Body, BodyType, CallKind, Event, Limits, Mux, SendError, StreamId};
 
 const UNPOLLED: usize = 4096;
@@ -56,10 +56,10 @@ enum Sort {
     Json,
 }
 
-fuzz_target!(|steps: Vec<Step>| {
+fuzz_target!(|steps: Many<Step, 400>| {
     within(64 << 20, || {
         let mut pair = Pair::new();
-        for step in steps.iter().take(400) {
+        for step in &steps.0 {
             pair.step(usize::from(step.right), &step.op);
         }
         pair.finish();

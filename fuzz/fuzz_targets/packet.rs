@@ -4,24 +4,23 @@
 #![no_main]
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use studytime_fuzz::within;
+use studytime_fuzz::{Few, Many, within};
 use studytime_muxrpc::{BodyType, CallKind, Event, Limits, Mux, MuxError, NO_ARGS, StreamId};
 
 const BODY: usize = 100_000;
 const PEER_STREAMS: usize = 5;
 
 #[derive(Arbitrary, Debug)]
-struct Input<'a> {
-    step: u16,
-    packets: Vec<Packet<'a>>,
-    rest: &'a [u8],
+enum Input<'a> {
+    Raw(u16, &'a [u8]),
+    Made(u16, Many<Packet, 100>),
 }
 
 #[derive(Arbitrary, Debug)]
-struct Packet<'a> {
+struct Packet {
     flags: u8,
     request: Request,
-    body: &'a [u8],
+    body: Few,
     /// Spaces after the body, and how much the header lies about its length.
     padding: u32,
     lie: Option<i8>,
@@ -36,31 +35,33 @@ enum Request {
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let bytes = encode(&input);
-    within(16 << 20, || check(&bytes, usize::from(input.step).max(1)));
+    let (step, bytes) = match input {
+        Input::Raw(step, bytes) => (step, bytes.to_vec()),
+        Input::Made(step, packets) => (step, encode(&packets.0)),
+    };
+    within(16 << 20, || check(&bytes, usize::from(step).max(1)));
 });
 
-fn encode(input: &Input<'_>) -> Vec<u8> {
+fn encode(packets: &[Packet]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for packet in &input.packets {
+    for packet in packets {
         let request = match packet.request {
             Request::Ours => -1,
             Request::Near(n) => n.into(),
             Request::Any(n) => n,
         };
         let padding = packet.padding as usize % (BODY * 5 / 4);
-        let len = (packet.body.len() + padding) as i64;
+        let len = (packet.body.0.len() + padding) as i64;
         let said = u32::try_from(len + i64::from(packet.lie.unwrap_or(0))).unwrap_or(u32::MAX);
         bytes.push(packet.flags);
         bytes.extend(said.to_be_bytes());
         bytes.extend(request.to_be_bytes());
-        bytes.extend(packet.body);
+        bytes.extend(&packet.body.0);
         bytes.resize(bytes.len() + padding, b' ');
         if bytes.len() > 1 << 20 {
             break;
         }
     }
-    bytes.extend(input.rest);
     bytes
 }
 

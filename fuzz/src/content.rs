@@ -1,6 +1,6 @@
 //! Contents of messages: every type, with fields that are right, wrong or absent.
 
-use crate::{JsonText, feeds::keys};
+use crate::{Few, JsonText, feeds::keys};
 use arbitrary::{Arbitrary, Result, Unstructured};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -296,7 +296,7 @@ fn question(u: &mut Unstructured<'_>, depth: usize) -> Result<Value> {
 
 fn text(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(match u.int_in_range(0..=7)? {
-        0 => u.arbitrary()?,
+        0 => String::from_utf8_lossy(&Few::arbitrary(u)?.0).into_owned(),
         1 => String::new(),
         2 => " \u{a0}\n".into(),
         3 => u

@@ -115,7 +115,12 @@ fn key(u: &mut Unstructured<'_>, out: &mut String) -> Result<()> {
 fn value(u: &mut Unstructured<'_>, out: &mut String, depth: usize, spaced: bool) -> Result<()> {
     space(u, out, spaced)?;
     let leaf = depth > 5 || u.is_empty();
-    match u.int_in_range(0..=if leaf { 3 } else { 7 })? {
+    let most = if leaf { 3 } else { 6 };
+    match if u.ratio(1, 50)? {
+        7
+    } else {
+        u.int_in_range(0..=most)?
+    } {
         0 => out.push_str(u.choose(WORDS)?),
         1 => out.push_str(u.choose(NUMBERS)?),
         2 => out.push_str(&u.arbitrary::<i64>()?.to_string()),

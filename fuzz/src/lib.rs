@@ -9,7 +9,9 @@ pub mod content;
 pub mod envelope;
 pub mod feeds;
 mod json_text;
+mod shape;
 pub mod zip;
 
 pub use budget::within;
 pub use json_text::JsonText;
+pub use shape::{Few, Many};

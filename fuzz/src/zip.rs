@@ -1,5 +1,6 @@
 //! Zip archives, right in all or all but a few places.
 
+use crate::Few;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use flate2::{Compression, Crc, write::DeflateEncoder};
 use std::io::Write as _;
@@ -148,15 +149,17 @@ pub fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn file(u: &mut Unstructured<'_>, lies: bool) -> Result<File> {
     let name = match u.int_in_range(0..=7)? {
-        0 => u.arbitrary::<String>()?.into_bytes(),
-        1 => Vec::arbitrary(u)?,
+        0 => String::from_utf8_lossy(&Few::arbitrary(u)?.0)
+            .into_owned()
+            .into_bytes(),
+        1 => Few::arbitrary(u)?.0,
         _ => u.choose(NAMES)?.as_bytes().to_vec(),
     };
     let mut bytes = Vec::new();
     for _ in 0..u.int_in_range(0..=10)? {
         match u.int_in_range(0..=9)? {
-            0 => bytes.extend(Vec::<u8>::arbitrary(u)?),
-            1 => bytes.extend(u.arbitrary::<String>()?.bytes()),
+            0 => bytes.extend(Few::arbitrary(u)?.0),
+            1 => bytes.extend(String::from_utf8_lossy(&Few::arbitrary(u)?.0).bytes()),
             2 => {
                 let byte = u.arbitrary::<u8>()?;
                 // Much in little: what a deflated file may grow to.
@@ -174,7 +177,11 @@ fn file(u: &mut Unstructured<'_>, lies: bool) -> Result<File> {
         ])?,
         flags: if lies { u.arbitrary()? } else { 0x800 },
         lies: if lies { u.arbitrary()? } else { [0; 4] },
-        extra: if lies { Vec::arbitrary(u)? } else { Vec::new() },
+        extra: if lies {
+            Few::arbitrary(u)?.0
+        } else {
+            Vec::new()
+        },
     })
 }
 
