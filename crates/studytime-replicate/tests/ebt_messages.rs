@@ -2,7 +2,7 @@
 
 mod talk;
 
-use studytime_replicate::ebt::{Config, IngestOutcome, Payload};
+use studytime_replicate::ebt::{Config, IngestOutcome, Payload, Tally};
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::{FeedStore, MemoryStore, Output, PeerClock, Role};
 use talk::{FETCH, NOW, accepted, frame, id, note, outputs, peer, sent};
@@ -259,4 +259,26 @@ fn impossible_sequences_are_no_news() {
     let status = ebt.status(&peer(2)).unwrap();
     assert_eq!(status.behind, 6);
     assert_eq!(ebt.claims(&feeds[0]), [(peer(2), 2)]);
+}
+
+/// The first thing that went wrong is told, in whatever order the store answered:
+/// the gap behind a refused message must not hide the refusal.
+#[test]
+fn a_gap_does_not_hide_what_made_it() {
+    let outcomes = [
+        (1, IngestOutcome::Kept),
+        (3, IngestOutcome::Gap),
+        (4, IngestOutcome::Gap),
+        (2, IngestOutcome::Invalid { sequence: 2 }),
+    ];
+    for turn in 0..outcomes.len() {
+        let mut tally = Tally::new();
+        for at in 0..outcomes.len() {
+            let (sequence, outcome) = outcomes[(turn + at) % outcomes.len()];
+            tally.add(peer(2), id(3), sequence, outcome);
+        }
+        let words: Vec<_> = tally.into_words().collect();
+        let refused = IngestOutcome::Invalid { sequence: 2 };
+        assert_eq!(words, [(peer(2), id(3), 4, refused)]);
+    }
 }

@@ -357,12 +357,21 @@ impl From<&Appended> for IngestOutcome {
     }
 }
 
+/// What became of one peer's messages of one feed.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    through: u64,
+    outcome: IngestOutcome,
+    /// The sequence of the message with that outcome.
+    at: u64,
+}
+
 /// Gathers what became of a batch of messages, so that
 /// [`Ebt::handle_ingested`](super::Ebt::handle_ingested) is called once per peer
 /// and feed: with the highest sequence, and the first thing that went wrong.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    words: BTreeMap<(PeerId, FeedId), (u64, IngestOutcome)>,
+    words: BTreeMap<(PeerId, FeedId), Word>,
 }
 
 impl Tally {
@@ -371,16 +380,19 @@ impl Tally {
         Self::default()
     }
 
-    /// Adds what became of one message. Call it in the order in which the messages
-    /// were handed out.
+    /// Adds what became of one message, in any order: a store that answers for a
+    /// gap before the message that made it was refused hides nothing.
     pub fn add(&mut self, peer: PeerId, feed: FeedId, sequence: u64, outcome: IngestOutcome) {
-        let word = self
-            .words
-            .entry((peer, feed))
-            .or_insert((sequence, outcome));
-        word.0 = word.0.max(sequence);
-        if word.1 == IngestOutcome::Kept {
-            word.1 = outcome;
+        let word = self.words.entry((peer, feed)).or_insert(Word {
+            through: sequence,
+            outcome,
+            at: sequence,
+        });
+        word.through = word.through.max(sequence);
+        let wrong = outcome != IngestOutcome::Kept;
+        if wrong && (word.outcome == IngestOutcome::Kept || sequence < word.at) {
+            word.outcome = outcome;
+            word.at = sequence;
         }
     }
 
@@ -388,7 +400,7 @@ impl Tally {
     pub fn into_words(self) -> impl Iterator<Item = (PeerId, FeedId, u64, IngestOutcome)> {
         self.words
             .into_iter()
-            .map(|((peer, feed), (through, outcome))| (peer, feed, through, outcome))
+            .map(|((peer, feed), word)| (peer, feed, word.through, word.outcome))
     }
 }
 
