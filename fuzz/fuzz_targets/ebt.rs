@@ -399,7 +399,7 @@ impl World {
                 self.now,
             );
         };
-        if self.failing && sequence % 3 == 0 {
+        if self.failing && sequence.is_multiple_of(3) {
             // Still on its way into the store.
             return;
         }
