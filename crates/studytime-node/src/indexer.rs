@@ -55,6 +55,8 @@ pub(crate) struct Indexer {
     jobs: Sender<Job>,
     reader: Arc<RwLock<Reader>>,
     position: watch::Receiver<LogPosition>,
+    /// Whether the index cannot be written for now.
+    stuck: watch::Receiver<bool>,
     log_fell_back: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -99,6 +101,7 @@ impl Indexer {
         }
         let reader = Arc::new(RwLock::new(index.reader()));
         let (position_tx, position) = watch::channel(index.position());
+        let (stuck_tx, stuck) = watch::channel(false);
         let (jobs, inbox) = channel();
         let worker = Worker {
             index,
@@ -108,8 +111,10 @@ impl Indexer {
             state: setup.state,
             news: setup.news,
             position: position_tx,
+            stuck: stuck_tx,
             rebuilding,
             repairs: 0,
+            begun: false,
             dir: setup.dir.clone(),
             facts: setup.facts,
             positions: Vec::new(),
@@ -127,6 +132,7 @@ impl Indexer {
             jobs,
             reader,
             position,
+            stuck,
             log_fell_back,
             thread: Some(thread),
         })
@@ -178,10 +184,17 @@ impl Indexer {
         *self.position.borrow()
     }
 
-    /// Waits until `position` is taken in, but no longer than `limit`.
+    /// Waits until `position` is taken in, but no longer than `limit`, and not
+    /// while the index cannot be written.
     pub(crate) async fn reached(&self, position: LogPosition, limit: Duration) {
-        let mut watch = self.position.clone();
-        let _ = tokio::time::timeout(limit, watch.wait_for(|p| *p >= position)).await;
+        let (mut reached, mut stuck) = (self.position.clone(), self.stuck.clone());
+        let _ = tokio::time::timeout(limit, async {
+            tokio::select! {
+                _ = reached.wait_for(|p| *p >= position) => {}
+                _ = stuck.wait_for(|stuck| *stuck) => {}
+            }
+        })
+        .await;
     }
 
     /// Ends the thread after what it is doing.
@@ -220,8 +233,11 @@ struct Worker {
     state: Arc<State>,
     news: mpsc::UnboundedSender<IndexNews>,
     position: watch::Sender<LogPosition>,
+    stuck: watch::Sender<bool>,
     rebuilding: bool,
     repairs: u32,
+    /// Whether a repair has just begun.
+    begun: bool,
     dir: PathBuf,
     /// What was told last, for an index that is built anew.
     facts: Facts,
@@ -253,8 +269,15 @@ impl Worker {
                 self.guard(|w| w.job(job));
             }
             let more = match self.guard(Self::catch_up) {
-                Some(more) => more,
+                Some(more) => {
+                    self.stuck.send_replace(false);
+                    self.begun = false;
+                    more
+                }
+                // A new index was begun: it can be filled at once.
+                None if std::mem::take(&mut self.begun) => true,
                 None => {
+                    self.stuck.send_replace(true);
                     std::thread::sleep(RETRY);
                     due = Some(now_ms());
                     continue;
@@ -269,6 +292,9 @@ impl Worker {
             ticked = now;
             if let Some(Some(next)) = self.guard(|w| w.tick(now)) {
                 due = Some(due.map_or(next, |at| at.min(next)));
+            }
+            if std::mem::take(&mut self.begun) {
+                due = Some(now);
             }
         }
     }
@@ -321,6 +347,7 @@ impl Worker {
         match begun {
             Ok(index) => {
                 self.repairs += 1;
+                self.begun = true;
                 *self.reader.write().unwrap_or_else(PoisonError::into_inner) = index.reader();
                 self.index = index;
                 self.rebuilding = true;
