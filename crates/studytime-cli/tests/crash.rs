@@ -17,7 +17,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// How often a command is killed, unless `STUDYTIME_CRASH_ROUNDS` says otherwise.
-const ROUNDS: u64 = 90;
+const ROUNDS: u64 = 50;
 const STRANGER: &str = "@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.ed25519";
 
 /// Chance that can be repeated; the seed is printed.

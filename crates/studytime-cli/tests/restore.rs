@@ -271,7 +271,9 @@ fn a_key_used_twice_is_seen_and_shown() {
     twin.json(&["peer", "connect", reader.address()]);
     let seen = eventually("the fork is seen", || {
         let seen = status(&pair.reader, &pair.main);
-        (seen["forked_at"] != Value::Null).then_some(seen)
+        // Who is not asked any more is noted a moment after the evidence.
+        let noted = seen["forked_at"] != Value::Null && seen["not_fetched_from"][0] != Value::Null;
+        noted.then_some(seen)
     });
     let fork = &seen["forks"][0];
     assert!(fork["sequence"].as_u64().unwrap() >= split, "{seen}");
