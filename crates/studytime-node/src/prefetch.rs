@@ -125,12 +125,7 @@ impl Node {
 
     /// Own courses of which something is missing, as after a restore.
     fn own_incomplete_courses(&self) -> Result<Vec<FeedId>, ApiError> {
-        let own: Vec<FeedId> = self
-            .keys()
-            .iter()
-            .filter(|(_, f)| f.kind == OwnKind::Course)
-            .map(|(id, _)| *id)
-            .collect();
+        let own = self.keys().of_kind(OwnKind::Course);
         let mut incomplete = Vec::new();
         for course in own {
             let needed = self.needed_blobs(&course)?;

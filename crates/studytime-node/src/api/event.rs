@@ -30,6 +30,19 @@ pub struct Progress {
     pub current: Option<String>,
 }
 
+impl Progress {
+    /// So much is done of so much (0 while unknown), nothing named in particular.
+    pub(crate) fn new(stage: &str, unit: ProgressUnit, done: u64, total: u64) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            done,
+            total,
+            unit,
+            current: None,
+        }
+    }
+}
+
 /// Something happened in the node. All events are *ephemeral*: a slow
 /// subscriber misses some and gets [`Event::Lagged`]; what they announce can
 /// always be asked for.

@@ -26,13 +26,7 @@ impl Node {
         blobs: BackupBlobs,
         report: Report<'_>,
     ) -> Result<BackupReply, ApiError> {
-        report(Progress {
-            stage: "Saving".into(),
-            done: 0,
-            total: 0,
-            unit: ProgressUnit::Bytes,
-            current: None,
-        });
+        report(Progress::new("Saving", ProgressUnit::Bytes, 0, 0));
         self.blocking(move |n| n.backup_blocking(&path, blobs))
             .await
     }
@@ -114,12 +108,7 @@ impl Node {
         let mut all = rare.clone();
         // Nobody was told of these, so nobody is known to have them.
         let added = blobs.pinned(&Pinner::User)?;
-        let courses: Vec<_> = self
-            .keys()
-            .iter()
-            .filter(|(_, f)| f.kind == OwnKind::Course)
-            .map(|(id, _)| *id)
-            .collect();
+        let courses = self.keys().of_kind(OwnKind::Course);
         let mut known = BTreeSet::new();
         for course in courses {
             known.extend(blobs.pinned(&Pinner::Course(course))?);

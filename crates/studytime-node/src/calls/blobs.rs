@@ -34,23 +34,13 @@ fn file_error(path: &Path, error: &std::io::Error) -> ApiError {
     }
 }
 
-fn bytes_progress(stage: &str, done: u64, total: u64) -> Progress {
-    Progress {
-        stage: stage.into(),
-        done,
-        total,
-        unit: ProgressUnit::Bytes,
-        current: None,
-    }
-}
-
 impl Node {
     pub(super) async fn blob_add(
         &self,
         path: PathBuf,
         report: Report<'_>,
     ) -> Result<BlobAdded, ApiError> {
-        report(bytes_progress("Reading", 0, 0));
+        report(Progress::new("Reading", ProgressUnit::Bytes, 0, 0));
         self.blocking(move |n| n.add_file(&path)).await
     }
 
@@ -191,7 +181,12 @@ impl Node {
             let here = self
                 .blocking(move |n| Ok(n.inner().holdings.presence(&id, true)))
                 .await?;
-            report(bytes_progress("Fetching", here.bytes, manifest.size));
+            report(Progress::new(
+                "Fetching",
+                ProgressUnit::Bytes,
+                here.bytes,
+                manifest.size,
+            ));
             if here.complete {
                 return Ok(manifest.size);
             }

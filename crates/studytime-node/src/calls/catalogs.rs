@@ -70,12 +70,7 @@ impl Node {
     /// The own list with this name or id.
     pub(super) fn own_list(&self, catalog: &str) -> Result<FeedId, ApiError> {
         let by_id = FeedId::parse_lenient(catalog).ok();
-        let lists: Vec<FeedId> = self
-            .keys()
-            .iter()
-            .filter(|(_, f)| f.kind == OwnKind::List)
-            .map(|(id, _)| *id)
-            .collect();
+        let lists = self.keys().of_kind(OwnKind::List);
         for list in &lists {
             if by_id == Some(*list)
                 || self.inner().state.own_name(list).ok().flatten().as_deref() == Some(catalog)

@@ -123,14 +123,7 @@ impl Node {
         if !self.blocking(move |n| n.is_enrolled(&id)).await? {
             self.enrol(id, true).await?;
         }
-        self.blocking(move |n| {
-            n.inner()
-                .state
-                .set_paused(&id, false)
-                .map_err(|e| state_error(&e))
-        })
-        .await?;
-        self.settle().await;
+        self.course_pause(id, false).await?;
         if wait {
             self.wait_for_course(id, report).await?;
         }
@@ -147,13 +140,12 @@ impl Node {
                     Ok((n.course_bytes(&id)?, detail.is_some_and(|d| d.feed_here)))
                 })
                 .await?;
-            report(Progress {
-                stage: "Fetching".into(),
-                done: bytes.here,
-                total: bytes.total,
-                unit: ProgressUnit::Bytes,
-                current: None,
-            });
+            report(Progress::new(
+                "Fetching",
+                ProgressUnit::Bytes,
+                bytes.here,
+                bytes.total,
+            ));
             if here && bytes.complete {
                 return Ok(());
             }

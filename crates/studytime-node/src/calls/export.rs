@@ -21,13 +21,7 @@ impl Node {
         dir: PathBuf,
         report: Report<'_>,
     ) -> Result<ExportReply, ApiError> {
-        report(Progress {
-            stage: "Writing".into(),
-            done: 0,
-            total: 0,
-            unit: ProgressUnit::Items,
-            current: None,
-        });
+        report(Progress::new("Writing", ProgressUnit::Items, 0, 0));
         self.blocking(move |n| Export::run(n, &id, &dir)).await
     }
 }

@@ -141,13 +141,12 @@ impl Node {
 
     /// Looks for what is wrong: in the store, and in what the own feeds say.
     pub(super) async fn doctor(&self, report: Report<'_>) -> Result<DoctorReply, ApiError> {
-        report(Progress {
-            stage: "Checking the store".into(),
-            done: 0,
-            total: 0,
-            unit: ProgressUnit::Items,
-            current: None,
-        });
+        report(Progress::new(
+            "Checking the store",
+            ProgressUnit::Items,
+            0,
+            0,
+        ));
         self.blocking(|node| {
             let inner = node.inner();
             let failed = |e: &(dyn std::error::Error + 'static)| ApiError::failed("the check could not be made", e);

@@ -76,6 +76,19 @@ pub(crate) struct Attempts {
     by_address: Mutex<BTreeMap<String, Attempt>>,
 }
 
+impl Attempt {
+    /// As of now.
+    fn new(key: FeedId, state: &'static str, reason: Option<String>, due: u64) -> Self {
+        Self {
+            key,
+            state,
+            reason,
+            since: now_ms(),
+            due,
+        }
+    }
+}
+
 impl Attempts {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Attempt>> {
         self.by_address
@@ -91,34 +104,21 @@ impl Attempts {
         reason: Option<String>,
         due: u64,
     ) {
-        let since = now_ms();
-        let attempt = Attempt {
-            key,
-            state,
-            reason,
-            since,
-            due,
-        };
+        let attempt = Attempt::new(key, state, reason, due);
         self.lock().insert(address.to_owned(), attempt);
     }
 
     /// Begins an attempt, unless one is under way or `only_due` says that it is
     /// not time yet: two connections to one peer would push each other out.
     fn claim(&self, address: &str, key: FeedId, only_due: bool) -> bool {
-        let now = now_ms();
         let mut all = self.lock();
         if let Some(last) = all.get(address)
-            && (matches!(last.state, "connecting" | "connected") || (only_due && last.due > now))
+            && (matches!(last.state, "connecting" | "connected")
+                || (only_due && last.due > now_ms()))
         {
             return false;
         }
-        let attempt = Attempt {
-            key,
-            state: "connecting",
-            reason: None,
-            since: now,
-            due: u64::MAX,
-        };
+        let attempt = Attempt::new(key, "connecting", None, u64::MAX);
         all.insert(address.to_owned(), attempt);
         true
     }
@@ -205,13 +205,13 @@ impl Node {
         let connected = self.inner().hub.is_connected(&key);
         // Before the peer is known: the scheduler would dial it as well.
         let claimed = !connected && self.inner().attempts.claim(&shown, key, false);
-        if keep && let Err(error) = self.inner().state.know_peer(&shown, &key, true) {
-            if claimed {
-                self.inner().attempts.set(&shown, key, "failed", None, 0);
-            }
-            return Err(ApiError::failed("the peer could not be remembered", &error));
-        }
         if keep {
+            if let Err(error) = self.inner().state.know_peer(&shown, &key, true) {
+                if claimed {
+                    self.inner().attempts.set(&shown, key, "failed", None, 0);
+                }
+                return Err(ApiError::failed("the peer could not be remembered", &error));
+            }
             self.inner().hub.choose(key);
         }
         if connected {

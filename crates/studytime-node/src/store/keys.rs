@@ -145,6 +145,12 @@ impl KeyRing {
         self.feeds.iter()
     }
 
+    /// The own feeds of one kind.
+    pub(crate) fn of_kind(&self, kind: OwnKind) -> Vec<FeedId> {
+        let these = self.feeds.iter().filter(|(_, f)| f.kind == kind);
+        these.map(|(id, _)| *id).collect()
+    }
+
     /// Keeps a key durably before it is used: a published feed whose key is lost
     /// can never be updated again.
     pub(crate) fn keep(&mut self, keys: Keypair, kind: OwnKind) -> Result<(), KeysError> {
