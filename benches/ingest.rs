@@ -11,13 +11,13 @@ mod support;
 use bytes::Bytes;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
-use studytime_node::{Builder, Node, api};
+use studytime_node::{Builder, api};
 use studytime_replicate::ingest::{Verifier, append, shard};
 use studytime_replicate::{FeedStore, SqliteStore};
 use studytime_schema::FeedId;
 use support::corpus::{Corpus, Mix};
 use support::meter::{Meter, Spent, measure, peak_mib, reset_peak};
-use support::{cores, limits, report, sizes};
+use support::{caught_up, cores, limits, report, sizes};
 
 /// Messages handed from one thread to the next at a time.
 const HANDED: usize = 64;
@@ -93,17 +93,6 @@ async fn with_index(corpus: &Corpus) -> Spent {
     let spent = meter.spent();
     assert_eq!(done.kept, corpus.count as u64, "{done:?}");
     spent
-}
-
-async fn caught_up(node: &Node) {
-    let handle = node.handle();
-    loop {
-        let status = handle.call(api::Status {}).await.expect("a status");
-        if status.index_behind == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 fn mix() -> Mix {

@@ -11,14 +11,13 @@ mod support;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use studytime_node::{Builder, Node, api};
+use studytime_node::{Builder, api};
 use studytime_replicate::ingest::{Verifier, append};
 use studytime_replicate::{FeedStore, SqliteStore};
 use studytime_schema::{LogPosition, Message};
 use support::corpus::{Corpus, Mix};
 use support::meter::{Meter, measure, peak_mib, reset_peak};
-use support::{median, report, sizes};
+use support::{caught_up, median, report, sizes};
 
 const OPENS: usize = 7;
 const GROUP: usize = 2_000;
@@ -59,17 +58,6 @@ fn read_log(dir: &Path) -> f64 {
         }
     });
     spent.cpu
-}
-
-async fn caught_up(node: &Node) {
-    let handle = node.handle();
-    loop {
-        let status = handle.call(api::Status {}).await.expect("a status");
-        if status.index_behind == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// Makes the system forget what it holds of files; whether it could be done.

@@ -10,6 +10,9 @@ pub(crate) mod corpus;
 pub(crate) mod limits;
 pub(crate) mod meter;
 
+use std::time::Duration;
+use studytime_node::{Node, api};
+
 /// The numbers on the command line (cargo itself passes `--bench`), or else these.
 pub(crate) fn sizes(default: &[usize]) -> Vec<usize> {
     let given: Vec<usize> = std::env::args()
@@ -31,6 +34,20 @@ pub(crate) fn cores() -> usize {
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Waits until a node's index has taken in the whole log.
+pub(crate) async fn caught_up(node: &Node) {
+    let handle = node.handle();
+    while handle
+        .call(api::Status {})
+        .await
+        .expect("a status")
+        .index_behind
+        > 0
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Prints one figure beside its limit.

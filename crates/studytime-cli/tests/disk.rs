@@ -91,10 +91,7 @@ fn says_why(error: &Value) {
 #[test]
 fn a_node_whose_files_cannot_grow_goes_on_when_they_can() {
     let home = Home::new();
-    let list = home.json(&["catalog", "new", "List"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let list = home.new_list("List");
     home.write("soil/01_intro/01_what.md", "# Soil\n\nIt is alive.\n");
     home.write(
         "soil/01_intro/02_map.pdf",
@@ -195,10 +192,7 @@ fn on_a_small_disk() {
         return;
     };
     let home = Home::new();
-    let list = home.json(&["catalog", "new", "List"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let list = home.new_list("List");
     let serving = Serving::start(home.command(&SERVE));
     // All but a little.
     let filler = Path::new(&disk).join("filler");
@@ -272,10 +266,7 @@ fn set_mode(path: &Path, mode: u32) {
 #[test]
 fn folders_that_may_not_be_written_are_named_and_nothing_is_lost() {
     let home = Home::new();
-    let list = home.json(&["catalog", "new", "List"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let list = home.new_list("List");
     let data = home.data_dir();
     home.write("soil/01_intro/01_what.md", "# Soil\n\nIt is alive.\n");
     let Some(command) = without_rights(&home.command(&SERVE)) else {

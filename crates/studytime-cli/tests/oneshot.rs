@@ -27,10 +27,7 @@ fn the_identity_is_made_once() {
 #[test]
 fn lists_are_made_ordered_and_left() {
     let home = Home::new();
-    let own = home.json(&["catalog", "new", "Evening school"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let own = home.new_list("Evening school");
     home.json(&["catalog", "add", STRANGER]);
     let position = |id: &str| {
         let lists = home.lines(&["catalog", "list"]);
@@ -353,10 +350,7 @@ fn what_the_log_prints_is_what_was_signed() {
         value: &'a serde_json::value::RawValue,
     }
     let home = Home::new();
-    let list = home.json(&["catalog", "new", "One"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let list = home.new_list("One");
     let log = home.run(&["feed", "log", &list, "--json"]).stdout;
     let first: Line<'_> = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     let file = home.write("first.jsonl", first.value.get());

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod common;
+
+use common::import;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
@@ -40,17 +43,7 @@ async fn author(dir: &Path) -> (Node, Handle, ImportReply) {
     fs::write(root.join("2 Atlas.pdf"), &pdf).unwrap();
     let node = node(&dir.join("author")).await;
     let h = node.handle();
-    let made = h
-        .call(Import {
-            path: root,
-            edit: CourseEdit::default(),
-            catalog: Some("Botany".into()),
-            into: None,
-            prune: false,
-            dry_run: false,
-        })
-        .await
-        .unwrap();
+    let made = import(&h, root).await;
     (node, h, made)
 }
 

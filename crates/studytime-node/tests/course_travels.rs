@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod common;
+
+use common::import;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use studytime_index::CourseQuery;
@@ -79,19 +82,6 @@ fn folder(dir: &Path) -> (PathBuf, Vec<u8>) {
     pdf.extend(b"\n%%EOF\n");
     std::fs::write(root.join("01 Start/03_Atlas.pdf"), &pdf).unwrap();
     (root, pdf)
-}
-
-async fn import(h: &Handle, path: PathBuf) -> ImportReply {
-    h.call(Import {
-        path,
-        edit: CourseEdit::default(),
-        catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
-        dry_run: false,
-    })
-    .await
-    .unwrap()
 }
 
 async fn find(h: &Handle, text: &str) -> Option<FeedId> {

@@ -26,17 +26,33 @@ fn readers(seed: u64, n: usize) -> World {
     w
 }
 
+/// The first two readers get so many messages of the owner, and stay connected.
+fn two_hold(w: &mut World, messages: usize) {
+    w.publish(0, messages);
+    two_connect(w);
+    w.run(MINUTE);
+}
+
+fn two_connect(w: &mut World) {
+    w.connect(1, 0);
+    w.connect(2, 0);
+}
+
+/// Every connection ends.
+fn part(w: &mut World) {
+    for link in w.links_up() {
+        w.cut(link);
+    }
+    w.run(10 * SECOND);
+}
+
 /// All readers get what the owner has, then every connection ends.
 fn sync(w: &mut World) {
     for reader in 1..w.nodes.len() {
         w.connect(reader, 0);
     }
     w.run(MINUTE);
-    let links = w.links_up();
-    for link in links {
-        w.cut(link);
-    }
-    w.run(10 * SECOND);
+    part(w);
 }
 
 fn tip(w: &World, node: usize) -> u64 {
@@ -118,9 +134,7 @@ fn who_has_it_from_us_confirms_nothing() {
     for reader in 1..=4 {
         assert_eq!(tip(&w, reader), 5, "all but the last is passed on");
     }
-    let links = w.links_up();
-    links.into_iter().for_each(|link| w.cut(link));
-    w.run(10 * SECOND);
+    part(&mut w);
     for reader in 1..=4 {
         w.connect(0, reader);
     }
@@ -159,13 +173,8 @@ fn a_feed_nobody_knows_stays_locked() {
 #[test]
 fn the_lock_stays_until_the_highest_claim_is_here() {
     let mut w = readers(5, 3);
-    w.publish(0, 5);
-    w.connect(1, 0);
-    w.connect(2, 0);
-    w.run(MINUTE);
-    let links = w.links_up();
-    links.into_iter().for_each(|link| w.cut(link));
-    w.run(10 * SECOND);
+    two_hold(&mut w, 5);
+    part(&mut w);
     // Only reader 3 hears of the last ones.
     w.publish(0, 4);
     w.connect(3, 0);
@@ -274,13 +283,9 @@ fn liars_cannot_lock_a_feed() {
 #[test]
 fn liars_cannot_keep_a_restored_feed_locked() {
     let mut w = readers(9, 8);
-    w.publish(0, 5);
-    w.connect(1, 0);
-    w.connect(2, 0);
-    w.run(MINUTE);
+    two_hold(&mut w, 5);
     w.restore(0, 5);
-    w.connect(1, 0);
-    w.connect(2, 0);
+    two_connect(&mut w);
     w.run(5 * SECOND);
     let mut minutes = 0;
     while w.locked(0).is_some() {
@@ -299,15 +304,11 @@ fn liars_cannot_keep_a_restored_feed_locked() {
 #[test]
 fn one_liar_holds_a_restored_feed_for_a_while_only() {
     let mut w = readers(10, 3);
-    w.publish(0, 5);
-    w.connect(1, 0);
-    w.connect(2, 0);
-    w.run(MINUTE);
+    two_hold(&mut w, 5);
     w.restore(0, 4);
     let link = w.connect(3, 0);
     w.run(SECOND);
-    w.connect(1, 0);
-    w.connect(2, 0);
+    two_connect(&mut w);
     lie(&mut w, 3, link, 50, 120);
     assert_eq!(tip(&w, 0), 5);
     assert_eq!(w.locked(0).unwrap().ahead, Some((w.id(3), 50)));
@@ -322,9 +323,7 @@ fn another_branch_does_not_lock() {
     w.publish(0, 4);
     w.connect(1, 0);
     w.run(MINUTE);
-    let links = w.links_up();
-    links.into_iter().for_each(|link| w.cut(link));
-    w.run(10 * SECOND);
+    part(&mut w);
     // The twin writes on from message 2, and reader 2 hears only of that.
     let keys: Keypair = w.nodes[0].keys.clone();
     let owner = w.id(0);
@@ -359,16 +358,12 @@ fn another_branch_does_not_lock() {
 #[test]
 fn after_it_is_freed_everybody_gets_the_last_message() {
     let mut w = readers(12, 3);
-    w.publish(0, 20);
-    w.connect(1, 0);
-    w.connect(2, 0);
-    w.run(MINUTE);
+    two_hold(&mut w, 20);
     w.restore(0, 20);
     w.connect(3, 0);
     w.run(MINUTE);
     assert_eq!(tip(&w, 3), 19);
-    w.connect(1, 0);
-    w.connect(2, 0);
+    two_connect(&mut w);
     w.run(MINUTE);
     assert_eq!(w.locked(0), None);
     assert_eq!(tip(&w, 3), 20);

@@ -113,6 +113,12 @@ impl Home {
         lines.remove(0)
     }
 
+    /// Makes a list; answers its id.
+    pub fn new_list(&self, name: &str) -> String {
+        let made = self.json(&["catalog", "new", name]);
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
     /// Runs a command with `--json`; it must succeed and print a value a line.
     pub fn lines(&self, args: &[&str]) -> Vec<Value> {
         let done = self.run(&[args, &["--json"]].concat());

@@ -5,6 +5,11 @@ use serde_json::json;
 use studytime_index::CourseQuery;
 use studytime_schema::content::{ProgressEntry, Target};
 
+fn percent(held: &Held) -> u8 {
+    let course = held.reader.course(&id("c")).unwrap();
+    course.unwrap().progress.percent
+}
+
 #[test]
 fn progress_notes_bookmarks_and_results() {
     let mut w = World::default();
@@ -79,37 +84,13 @@ fn progress_notes_bookmarks_and_results() {
     };
     let changes = held.index.set_local_progress(&[(local, NOW)]).unwrap();
     assert!(changes.learner && changes.courses.contains(&id("c")));
-    assert_eq!(
-        held.reader
-            .course(&id("c"))
-            .unwrap()
-            .unwrap()
-            .progress
-            .percent,
-        100
-    );
+    assert_eq!(percent(&held), 100);
     // Also when another own feed comes to be.
     let more = facts(&["me", "new course"], &["list"]);
     held.index.set_facts(more).unwrap();
-    assert_eq!(
-        held.reader
-            .course(&id("c"))
-            .unwrap()
-            .unwrap()
-            .progress
-            .percent,
-        100
-    );
+    assert_eq!(percent(&held), 100);
     assert!(held.index.set_local_progress(&[]).unwrap().learner);
-    assert_eq!(
-        held.reader
-            .course(&id("c"))
-            .unwrap()
-            .unwrap()
-            .progress
-            .percent,
-        75
-    );
+    assert_eq!(percent(&held), 75);
 }
 
 #[test]
