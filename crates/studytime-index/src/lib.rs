@@ -98,6 +98,7 @@ mod store;
 mod text;
 mod word;
 
+pub use catalog::may_bear;
 pub use changes::Changes;
 pub use error::{ApplyError, OpenError, QueryError};
 pub use facts::{BytesHere, Facts, Presence, Reach};

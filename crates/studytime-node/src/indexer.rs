@@ -1,5 +1,8 @@
 //! The index thread: pulls the log by cursor, never from a queue of messages.
 
+mod pages;
+
+use self::pages::{Page, Pages};
 use crate::clock::now_ms;
 use crate::holdings::Holdings;
 use crate::policy::{SharedGraph, save_graph};
@@ -13,13 +16,9 @@ use std::time::Duration;
 use studytime_index::{ApplyError, Changes, Facts, Index, OpenError, Options, Reader};
 use studytime_replicate::FeedStore;
 use studytime_schema::content::ProgressEntry;
-use studytime_schema::{BlobId, Entry, Keypair, LogPosition, private};
+use studytime_schema::{BlobId, Keypair, LogPosition};
 use tokio::sync::{mpsc, watch};
 
-/// Messages taken from the log at a time: so many that what is done once a
-/// transaction, and once for each course in it, does not show; few enough to
-/// answer other jobs soon.
-const BATCH: usize = 2_000;
 /// While the log is far ahead, texts become searchable this often, in
 /// milliseconds: each time costs as much as a thousand messages.
 const BEHIND_TICK_MS: u64 = 1_000;
@@ -119,6 +118,7 @@ impl Indexer {
             facts: setup.facts,
             positions: Vec::new(),
             reader: Arc::clone(&reader),
+            ahead: None,
         };
         let thread = std::thread::Builder::new()
             .name("studytime-index".into())
@@ -243,6 +243,8 @@ struct Worker {
     facts: Facts,
     positions: Vec<(ProgressEntry, u64)>,
     reader: Arc<RwLock<Reader>>,
+    /// What was read of the log and is not taken in yet.
+    ahead: Option<Page>,
 }
 
 impl Worker {
@@ -398,25 +400,35 @@ impl Worker {
     /// Takes in the next messages of the log; says whether more wait. One batch
     /// at a time, so that texts and other jobs get their turn during a long sync.
     fn catch_up(&mut self) -> Result<bool, ApplyError> {
-        let stored = match self.feeds.scan(self.index.position(), BATCH) {
-            Ok(stored) => stored,
-            Err(error) => {
-                self.trouble("the log could not be read", &error);
-                return Ok(false);
-            }
+        let from = self.index.position();
+        let pages = Pages {
+            feeds: self.feeds.clone(),
+            keys: self.keys.clone(),
         };
-        let entries: Vec<Entry> = stored.iter().filter_map(|m| self.entry(m)).collect();
-        // None of many: only damaged messages, nothing to move the cursor with.
-        if !entries.is_empty() {
-            self.follow(&entries);
-            let changes = self.index.apply(&entries)?;
-            self.tell(changes);
-            if stored.len() == BATCH {
-                self.position.send_replace(self.index.position());
-                return Ok(true);
-            }
+        let page = match self.ahead.take() {
+            Some(page) if page.from == from => page,
+            _ => pages.read(from),
+        };
+        for trouble in &page.troubles {
+            let _ = self.news.send(IndexNews::Trouble(trouble.clone()));
         }
-        if self.rebuilding {
+        if page.reached > from {
+            self.follow(&page);
+            // The next page is read while this one is taken in.
+            let (changes, ahead) = std::thread::scope(|scope| {
+                let reached = page.reached;
+                let ahead = page.more.then(|| scope.spawn(move || pages.read(reached)));
+                let changes = self.index.apply_to(&page.entries, page.reached);
+                (changes, ahead.and_then(|thread| thread.join().ok()))
+            });
+            self.ahead = ahead;
+            self.tell(changes?);
+        }
+        if page.more {
+            self.position.send_replace(self.index.position());
+            return Ok(true);
+        }
+        if self.rebuilding && page.sound {
             self.index.swap_in()?;
             self.rebuilding = false;
         }
@@ -432,10 +444,10 @@ impl Worker {
     }
 
     /// Takes new follows and blocks into the graph, before the index tells of them.
-    fn follow(&self, entries: &[Entry]) {
+    fn follow(&self, page: &Page) {
         let mut shared = self.graph.lock().unwrap_or_else(PoisonError::into_inner);
         let known = shared.position;
-        for entry in entries.iter().filter(|e| e.position > known) {
+        for entry in page.entries.iter().filter(|e| e.position > known) {
             if entry.message.content_type() == Some("contact")
                 && let Some(content) = entry.message.public_content()
             {
@@ -445,30 +457,9 @@ impl Worker {
                 shared.unsaved = true;
             }
         }
-        if let Some(last) = entries.last() {
-            shared.position = shared.position.max(last.position);
-        }
+        shared.position = shared.position.max(page.reached);
         if shared.is_far_ahead() {
             save_graph(&mut shared, &self.state);
         }
-    }
-
-    fn entry(&self, stored: &studytime_replicate::StoredMessage) -> Option<Entry> {
-        let mut entry = match stored.entry() {
-            Ok(entry) => entry,
-            Err(error) => {
-                let _ = self.news.send(IndexNews::Trouble(format!(
-                    "message {} of {} is damaged in the store: {error}",
-                    stored.sequence, stored.feed
-                )));
-                return None;
-            }
-        };
-        if let Some(text) = entry.message.private_content() {
-            entry.opened_private = private::open(text, &self.keys)
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .map(Into::into);
-        }
-        Some(entry)
     }
 }

@@ -18,16 +18,29 @@ impl Index {
     /// # Errors
     /// [`ApplyError`]; nothing of this call was kept then.
     pub fn apply(&mut self, entries: &[Entry]) -> Result<Changes, ApplyError> {
-        let start = self.position;
+        self.apply_to(entries, LogPosition(0))
+    }
+
+    /// [`apply`](Self::apply), and takes everything up to `reached` as taken in:
+    /// what is not among the entries there bears on nothing (see
+    /// [`may_bear`](crate::may_bear)).
+    ///
+    /// # Errors
+    /// [`ApplyError`]; nothing of this call was kept then.
+    pub fn apply_to(
+        &mut self,
+        entries: &[Entry],
+        reached: LogPosition,
+    ) -> Result<Changes, ApplyError> {
+        let mut position = self.position;
         self.change(|batch| {
-            let mut reached = start;
             for entry in entries {
-                if entry.position > reached {
+                if entry.position > position {
                     batch.take(entry)?;
-                    reached = entry.position;
+                    position = entry.position;
                 }
             }
-            Ok(reached)
+            Ok(position.max(reached))
         })
     }
 

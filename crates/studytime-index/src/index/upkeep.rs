@@ -6,7 +6,7 @@ use crate::catalog::count_bytes;
 use crate::store::{self, read, write};
 use crate::{ApplyError, Changes};
 use rusqlite::TransactionBehavior;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use studytime_schema::BlobId;
 
 /// Documents put into the text index between two commits, at most.
@@ -72,10 +72,7 @@ impl Index {
                 ..Changes::default()
             });
         }
-        let mut courses = BTreeSet::new();
-        for blob in &self.blobs {
-            courses.extend(read::courses_needing(&self.conn, blob)?);
-        }
+        let courses = read::courses_near(&self.conn, &self.blobs)?;
         let changes = self.recount(courses)?;
         self.blobs.clear();
         Ok(changes)

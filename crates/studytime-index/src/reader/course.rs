@@ -241,7 +241,7 @@ pub(super) fn needed_blobs(shared: &Shared, feed: &FeedId) -> Result<Vec<NeededB
             })
         })
         .collect();
-    for (lesson, need) in read::needs_of(&conn, number)? {
+    read::each_need(&conn, number, |lesson, need| {
         needed.push(NeededBlob {
             blob: need.blob,
             manifest: need.manifest,
@@ -249,7 +249,7 @@ pub(super) fn needed_blobs(shared: &Shared, feed: &FeedId) -> Result<Vec<NeededB
             purpose: need.role,
             lesson_number: Some(lesson),
         });
-    }
+    })?;
     // A blob that several lessons need is fetched for the first of them; what
     // is some video's main encoding is no alternative.
     let main: HashSet<BlobId> = needed

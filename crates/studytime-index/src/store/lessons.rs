@@ -1,9 +1,10 @@
 //! Rows of lessons: written one by one, as a course's messages touch them.
 
-use super::{clamp, from_json, to_json};
+use super::{clamp, from_json, needs, to_json};
 use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeSet;
 use studytime_schema::fold::LessonNow;
-use studytime_schema::view::{BlobNeed, BlobRole, CourseOutline, LessonView};
+use studytime_schema::view::{CourseOutline, LessonView};
 use studytime_schema::{BlobId, FeedId, MessageId};
 
 /// What [`put_lesson`] changed.
@@ -23,9 +24,17 @@ pub(crate) fn put_lesson(
     course: i64,
     now: &LessonNow,
 ) -> rusqlite::Result<Option<LessonChanged>> {
+    let mut had = BTreeSet::new();
     let old: Option<(i64, i64, i64)> = conn
-        .prepare_cached("SELECT id, taken, hash FROM lesson WHERE course = ?1 AND lesson = ?2")?
+        .prepare_cached(
+            "SELECT id, taken, hash, needs FROM lesson WHERE course = ?1 AND lesson = ?2",
+        )?
         .query_row((course, now.id.as_bytes()), |r| {
+            if let Some(packed) = r.get_ref(3)?.as_blob_or_null()? {
+                needs::unpack(packed, |need| {
+                    had.insert(need.blob);
+                })?;
+            }
             Ok((r.get(0)?, r.get(1)?, r.get(2)?))
         })
         .optional()?;
@@ -38,98 +47,51 @@ pub(crate) fn put_lesson(
         return Ok(Some(LessonChanged {
             row,
             grown: -1,
-            needs: forget_needs(conn, row)?,
+            needs: !had.is_empty(),
         }));
     };
     let json = to_json(lesson)?;
     let (taken, hash) = (clamp(now.taken), fingerprint(&json));
+    if let Some((_, t, h)) = old
+        && (t, h) == (taken, hash)
+    {
+        return Ok(None);
+    }
     let text_blob = lesson.lesson_content_blob.as_ref().map(BlobId::as_bytes);
     let number = clamp(lesson.lesson_number);
-    let (row, grown, had_needs) = match old {
-        Some((_, t, h)) if (t, h) == (taken, hash) => return Ok(None),
-        Some((row, ..)) => {
-            conn.prepare_cached(
-                "UPDATE lesson SET number = ?2, taken = ?3, hash = ?4, text_blob = ?5, row = ?6
-                 WHERE id = ?1",
-            )?
-            .execute((row, number, taken, hash, text_blob, &json))?;
-            (row, 0, forget_needs(conn, row)?)
-        }
-        None => {
-            let row = conn
-                .prepare_cached(
-                    "INSERT INTO lesson(course, lesson, number, taken, hash, text_blob, row)
-                     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .insert((
-                    course,
-                    now.id.as_bytes(),
-                    number,
-                    taken,
-                    hash,
-                    text_blob,
-                    &json,
-                ))?;
-            (row, 1, false)
-        }
-    };
     let needs = lesson.needs();
-    put_needs(conn, row, &needs)?;
+    let packed = needs::pack(&needs);
+    let (row, grown) = if let Some((row, ..)) = old {
+        conn.prepare_cached(
+            "UPDATE lesson SET number = ?2, taken = ?3, hash = ?4, text_blob = ?5, needs = ?6, row = ?7
+             WHERE id = ?1",
+        )?
+        .execute((row, number, taken, hash, text_blob, packed, &json))?;
+        (row, 0)
+    } else {
+        let row = conn
+            .prepare_cached(
+                "INSERT INTO lesson(course, lesson, number, taken, hash, text_blob, needs, row)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .insert((
+                course,
+                now.id.as_bytes(),
+                number,
+                taken,
+                hash,
+                text_blob,
+                packed,
+                &json,
+            ))?;
+        (row, 1)
+    };
+    needs::note(conn, course, &had, &needs)?;
     Ok(Some(LessonChanged {
         row,
         grown,
-        needs: had_needs || !needs.is_empty(),
+        needs: !had.is_empty() || !needs.is_empty(),
     }))
-}
-
-/// Takes the needs of a lesson away; says whether there were any.
-fn forget_needs(conn: &Connection, lesson: i64) -> rusqlite::Result<bool> {
-    let gone = conn
-        .prepare_cached("DELETE FROM need WHERE lesson = ?1")?
-        .execute([lesson])?;
-    Ok(gone > 0)
-}
-
-fn put_needs(conn: &Connection, lesson: i64, needs: &[BlobNeed]) -> rusqlite::Result<()> {
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO need(lesson, place, blob, manifest, size, purpose) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for (place, need) in (0_i64..).zip(needs) {
-        insert.execute((
-            lesson,
-            place,
-            need.blob.as_bytes(),
-            need.manifest,
-            need.size.map(clamp),
-            code(need.role),
-        ))?;
-    }
-    Ok(())
-}
-
-const ROLES: [BlobRole; 8] = [
-    BlobRole::Text,
-    BlobRole::Picture,
-    BlobRole::Questions,
-    BlobRole::Poster,
-    BlobRole::Captions,
-    BlobRole::Video,
-    BlobRole::Attachment,
-    BlobRole::Alternative,
-];
-
-fn code(role: BlobRole) -> i64 {
-    (0..)
-        .zip(ROLES)
-        .find(|(_, r)| *r == role)
-        .map_or(0, |(at, _)| at)
-}
-
-fn role(code: i64) -> BlobRole {
-    usize::try_from(code)
-        .ok()
-        .and_then(|at| ROLES.get(at).copied())
-        .unwrap_or(BlobRole::Alternative)
 }
 
 /// FNV-1a: the same on every machine and in every version, as a stored value
@@ -213,36 +175,6 @@ pub(crate) fn neighbours(
              ORDER BY number, taken LIMIT 1",
         )?,
     ))
-}
-
-/// Every blob that a course's lessons need, in order, with the lesson's number.
-pub(crate) fn needs_of(conn: &Connection, course: i64) -> rusqlite::Result<Vec<(u64, BlobNeed)>> {
-    conn.prepare_cached(
-        "SELECT l.number, n.blob, n.manifest, n.size, n.purpose FROM lesson l
-         JOIN need n ON n.lesson = l.id WHERE l.course = ?1 ORDER BY l.number, l.taken, n.place",
-    )?
-    .query_map([course], |r| {
-        let size: Option<i64> = r.get(3)?;
-        Ok((
-            r.get::<_, i64>(0)?.cast_unsigned(),
-            BlobNeed {
-                blob: BlobId::from_bytes(r.get(1)?),
-                manifest: r.get(2)?,
-                role: role(r.get(4)?),
-                size: size.map(i64::cast_unsigned),
-            },
-        ))
-    })?
-    .collect()
-}
-
-/// Numbers of the courses whose lessons need a blob.
-pub(crate) fn courses_needing(conn: &Connection, blob: &BlobId) -> rusqlite::Result<Vec<i64>> {
-    conn.prepare_cached(
-        "SELECT DISTINCT l.course FROM need n JOIN lesson l ON l.id = n.lesson WHERE n.blob = ?1",
-    )?
-    .query_map([blob.as_bytes()], |r| r.get(0))?
-    .collect()
 }
 
 /// The lessons whose text is a blob: course, lesson.

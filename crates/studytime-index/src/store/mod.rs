@@ -8,6 +8,7 @@ mod feeds;
 mod folder;
 mod lessons;
 mod listings;
+mod needs;
 mod people;
 mod pool;
 mod texts;
@@ -21,12 +22,11 @@ pub(crate) use texts::{Row, row_of};
 
 pub(crate) mod read {
     //! Reading rows.
-    pub(crate) use super::lessons::{
-        courses_needing, lesson_by_number, lesson_row, needs_of, neighbours, outline,
-    };
+    pub(crate) use super::lessons::{lesson_by_number, lesson_row, neighbours, outline};
     pub(crate) use super::listings::{
         all_listings, all_stats, foreign_listings, listing, listings_of, stats_of,
     };
+    pub(crate) use super::needs::{courses_near, courses_needing, each_need};
     pub(crate) use super::people::{about, enrolments, enrolments_of, learned, problems};
     pub(crate) use super::texts::{docs_missing_text, text_of};
     pub(crate) use super::unsound;
@@ -42,6 +42,7 @@ pub(crate) mod write {
     };
 }
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
@@ -50,7 +51,7 @@ use std::path::Path;
 
 /// Changes whenever a table or what a row means changes. An index of another
 /// version is rebuilt from the log.
-pub(crate) const ROWS_VERSION: i64 = 2;
+pub(crate) const ROWS_VERSION: i64 = 3;
 
 /// Rows of no other program: "STix".
 const APPLICATION: i64 = 0x5354_6978;
@@ -69,15 +70,14 @@ CREATE TABLE course(
   bytes_total INTEGER NOT NULL, bytes_here INTEGER NOT NULL, complete INTEGER NOT NULL);
 CREATE TABLE lesson(
   id INTEGER PRIMARY KEY, course INTEGER NOT NULL, lesson BLOB NOT NULL, number INTEGER NOT NULL,
-  taken INTEGER NOT NULL, hash INTEGER NOT NULL, text_blob BLOB, row TEXT NOT NULL,
-  UNIQUE(course, lesson));
+  taken INTEGER NOT NULL, hash INTEGER NOT NULL, text_blob BLOB, needs BLOB,
+  row TEXT NOT NULL, UNIQUE(course, lesson));
 CREATE INDEX lesson_place ON lesson(course, number, taken);
 CREATE INDEX lesson_text ON lesson(text_blob) WHERE text_blob IS NOT NULL;
 CREATE INDEX lesson_waits ON lesson(course, text_blob) WHERE text_blob IS NOT NULL;
 CREATE TABLE need(
-  lesson INTEGER NOT NULL, place INTEGER NOT NULL, blob BLOB NOT NULL, manifest INTEGER NOT NULL,
-  size INTEGER, purpose INTEGER NOT NULL, PRIMARY KEY(lesson, place)) WITHOUT ROWID;
-CREATE INDEX need_blob ON need(blob);
+  blob INTEGER NOT NULL, course INTEGER NOT NULL, PRIMARY KEY(blob, course)) WITHOUT ROWID;
+CREATE TABLE need_new(id INTEGER PRIMARY KEY, blob INTEGER NOT NULL, course INTEGER NOT NULL);
 CREATE TABLE body(feed INTEGER PRIMARY KEY, tail INTEGER NOT NULL, row TEXT NOT NULL);
 CREATE TABLE body_tail(
   feed INTEGER NOT NULL, sequence INTEGER NOT NULL, id BLOB NOT NULL, time INTEGER NOT NULL,
@@ -162,6 +162,12 @@ fn tune(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "cache_size", -8192)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // 48 MiB: a page that many transactions change goes into the file once for
+    // all of them.
+    conn.pragma_update(None, "wal_autocheckpoint", 6_144)?;
+    // Else a statement is planned again whenever a value may decide whether a
+    // partial index serves.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.busy_timeout(std::time::Duration::from_secs(10))
 }

@@ -1,10 +1,12 @@
 //! Texts that live in blobs, and the queue of rows whose document the text
 //! index has not taken yet.
 
-use super::lessons::{lesson_row, lessons_with_text};
+use super::lessons::lessons_with_text;
 use super::{clamp, from_json};
 use crate::text::{Doc, plain};
 use rusqlite::{Connection, OptionalExtension};
+use serde::Deserialize;
+use studytime_schema::content::LessonContentType;
 use studytime_schema::fold::Listing;
 use studytime_schema::{BlobId, FeedId, MessageId};
 
@@ -150,17 +152,44 @@ fn listing_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
     }))
 }
 
+/// Of a lesson's row, what is searched: the rest is not even read.
+#[derive(Deserialize)]
+struct Searched {
+    lesson_number: u64,
+    name: String,
+    description: Option<String>,
+    lesson_content: Option<String>,
+    lesson_content_blob: Option<BlobId>,
+    #[serde(default)]
+    lesson_content_type: LessonContentType,
+    #[serde(default)]
+    videos: Vec<Named>,
+    #[serde(default)]
+    attachments: Vec<Named>,
+    #[serde(default)]
+    tests: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
 fn lesson_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
-    let Some(lesson) = lesson_row(conn, id)? else {
+    let found: Option<(i64, Searched)> = conn
+        .prepare_cached("SELECT course, row FROM lesson WHERE id = ?1")?
+        .query_row([id], |r| {
+            Ok((r.get(0)?, from_json(r.get_ref(1)?.as_str()?)?))
+        })
+        .optional()?;
+    let Some((course, lesson)) = found else {
         return Ok(None);
     };
-    let course: i64 = conn
-        .prepare_cached("SELECT course FROM lesson WHERE id = ?1")?
-        .query_row([id], |r| r.get(0))?;
-    let mut title = lesson.name.clone();
-    for item in lesson.items() {
+    let mut title = lesson.name;
+    let (videos, files, tests) = (lesson.videos, lesson.attachments, lesson.tests);
+    for item in videos.iter().chain(&files).chain(&tests) {
         title.push('\n');
-        title.push_str(item.name());
+        title.push_str(&item.name);
     }
     let mut body = String::new();
     if let Some(description) = &lesson.description {

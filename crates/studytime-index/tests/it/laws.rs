@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use studytime_index::{Facts, Index, Options, Reach};
+use studytime_index::{Facts, Index, Options, Reach, may_bear};
 use studytime_schema::{BlobId, Entry, FeedId, LogPosition};
 
 const LISTS: [&str; 3] = ["list a", "list b", "not a list"];
@@ -114,6 +114,7 @@ fn op() -> impl Strategy<Value = Op> {
         (pick(&PEOPLE), pick(&PEOPLE)).prop_map(move |(who, whom)| say(who, json!({
             "type": "contact", "contact": id(whom).to_string(), "following": true}))),
         pick(&COURSES).prop_map(move |who| say(who, json!({"type": "studytime_course_lesson", "name": 3}))),
+        (pick(&PEOPLE), pick(&WORDS)).prop_map(move |(who, text)| say(who, json!({"type": "post", "text": text}))),
     ]
 }
 
@@ -239,6 +240,27 @@ proptest! {
             index.flush().unwrap();
         }
         same(&everything(&index.reader(), &feeds(), &WORDS), &expected)?;
+    }
+
+    #[test]
+    fn what_cannot_bear_need_not_be_handed_in(ops in prop::collection::vec(op(), 1..60), batch in 1_usize..12) {
+        let log = log(&ops);
+        let dir = tempfile::tempdir().unwrap();
+        let mut index = open(dir.path(), known());
+        for entries in log.chunks(batch) {
+            let bearing: Vec<_> = entries
+                .iter()
+                .filter(|e| may_bear(e.message.wire()))
+                .cloned()
+                .collect();
+            prop_assert!(bearing.iter().all(|e| e.message.content_type() != Some("post")));
+            let last = entries[entries.len() - 1].position;
+            let changes = index.apply_to(&bearing, last).unwrap();
+            prop_assert_eq!((changes.position, index.position()), (last, last));
+        }
+        index.apply_text(&texts()).unwrap();
+        index.flush().unwrap();
+        same(&everything(&index.reader(), &feeds(), &WORDS), &told(&log, known()))?;
     }
 
     #[test]
