@@ -197,6 +197,16 @@ impl Indexer {
         .await;
     }
 
+    /// Waits until more is taken in than was when this was called.
+    pub(crate) async fn moved(&self) {
+        let mut position = self.position.clone();
+        position.mark_unchanged();
+        // An ended thread takes in nothing more; whoever waits is stopped, too.
+        if position.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Ends the thread after what it is doing.
     pub(crate) fn stop(&mut self) {
         let _ = self.jobs.send(Job::Stop);

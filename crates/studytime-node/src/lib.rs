@@ -41,6 +41,7 @@ mod hub;
 mod indexer;
 mod ingest;
 mod media;
+mod nearby;
 mod net;
 mod node;
 mod peer;

@@ -7,6 +7,7 @@ use crate::handle::Handle;
 use crate::holdings::Holdings;
 use crate::hub::Hub;
 use crate::indexer::{Indexer, IndexerSetup};
+use crate::nearby::Nearby;
 use crate::store::{
     Config, ConfigError, DataDir, KeyRing, KeysError, LockKind, OpenDirError, OwnKind, State,
     StateError,
@@ -148,6 +149,8 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) listening: OnceLock<SocketAddr>,
     pub(crate) attempts: net::Attempts,
+    /// What connected StudyTime nodes offer.
+    pub(crate) nearby: Nearby,
     http: Mutex<Option<String>>,
     /// Blobs whose text the index waits for.
     texts: Mutex<BTreeSet<BlobId>>,
@@ -262,6 +265,7 @@ impl Node {
             events,
             listening: OnceLock::new(),
             attempts: net::Attempts::default(),
+            nearby: Nearby::default(),
             http: Mutex::new(None),
             texts: Mutex::default(),
             blob_news: OnceLock::new(),

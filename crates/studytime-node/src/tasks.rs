@@ -19,6 +19,10 @@ use tokio::sync::mpsc;
 const MAX_TEXT: usize = 2 << 20;
 /// How long changes are gathered before what depends on them is worked out anew.
 const SETTLE: Duration = Duration::from_millis(150);
+/// How often connected nodes are asked what they offer.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
+/// How long a pub gathers what came in before it looks what more to carry.
+const CARRY: Duration = Duration::from_secs(1);
 /// How often the store brings its deferred writes to disk.
 const FLUSH: Duration = Duration::from_secs(30);
 
@@ -34,9 +38,13 @@ pub(crate) fn spawn(
     tasks.spawn(until_stopped(node.clone(), written(node.clone(), write)));
     tasks.spawn(until_stopped(node.clone(), indexed(node.clone(), index)));
     tasks.spawn(until_stopped(node.clone(), replanner(node.clone())));
+    if node.inner().builder.is_pub {
+        tasks.spawn(until_stopped(node.clone(), carrier(node.clone())));
+    }
     tasks.spawn(until_stopped(node.clone(), arrivals(node.clone(), blob_rx)));
     tasks.spawn(until_stopped(node.clone(), timer(node.clone())));
     tasks.spawn(until_stopped(node.clone(), flusher(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), asker(node.clone())));
     if let Some(chores) = node.inner().hub.take_chores() {
         // Not stopped early: the clocks of closing connections are saved last.
         tasks.spawn(do_chores(node.clone(), chores));
@@ -55,6 +63,9 @@ async fn written(node: Node, mut news: mpsc::UnboundedReceiver<WriteNews>) {
         match news {
             WriteNews::Written { outcomes, tips } => {
                 node.ingested(&outcomes, &tips);
+                if node.inner().policy.grown(outcomes.len() as u64) {
+                    node.inner().replan.notify_one();
+                }
                 node.inner().indexer.wake();
             }
             WriteNews::Published { feed, sequence } => {
@@ -87,6 +98,11 @@ async fn indexed(node: Node, mut news: mpsc::UnboundedReceiver<IndexNews>) {
             || !changes.contacts.is_empty();
         if plan {
             node.inner().replan.notify_one();
+        }
+        // Who makes a list or course follows it.
+        if !changes.contacts.is_empty() {
+            let contacts = &changes.contacts;
+            node.inner().hub.ask_info(|peer| contacts.contains(peer));
         }
         if !changes.text_blobs.is_empty() {
             node.refresh_texts(&texts).await;
@@ -171,6 +187,15 @@ async fn replanner(node: Node) {
     }
 }
 
+/// Lists that a pub carries name courses that it is to carry, too.
+async fn carrier(node: Node) {
+    loop {
+        node.inner().indexer.moved().await;
+        tokio::time::sleep(CARRY).await;
+        node.inner().replan.notify_one();
+    }
+}
+
 /// Blobs that were stored, in groups.
 async fn arrivals(node: Node, mut stored: mpsc::UnboundedReceiver<BlobId>) {
     let mut group = Vec::new();
@@ -202,6 +227,16 @@ async fn timer(node: Node) {
             }),
             () = hub.timer.notified() => {}
         }
+    }
+}
+
+/// What peers offer may change while they are connected.
+async fn asker(node: Node) {
+    let mut tick = tokio::time::interval(ASK_AGAIN);
+    tick.tick().await;
+    loop {
+        tick.tick().await;
+        node.inner().hub.ask_info(|_| true);
     }
 }
 

@@ -5,61 +5,12 @@
 
 mod common;
 
-use common::import;
+use common::{address, connect, find, import, network, node, until};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use studytime_index::CourseQuery;
+use studytime_node::Builder;
 use studytime_node::api::*;
-use studytime_node::{Builder, Handle, Node};
-use studytime_schema::{FeedId, NetworkKey};
+use studytime_schema::NetworkKey;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-fn network() -> NetworkKey {
-    NetworkKey::from_bytes([0x5a; 32])
-}
-
-async fn node(dir: &Path) -> Node {
-    Builder::new(dir)
-        .network(network())
-        .listen(Some("127.0.0.1:0".parse().unwrap()))
-        .default_lists(false)
-        .open()
-        .await
-        .unwrap()
-}
-
-async fn address(h: &Handle) -> String {
-    h.call(Status {}).await.unwrap().address.unwrap()
-}
-
-async fn connect(from: &Handle, to: &Handle) {
-    let address = address(to).await;
-    let peer = from
-        .call(PeerConnect {
-            address,
-            timeout_seconds: 20,
-        })
-        .await
-        .unwrap();
-    assert_eq!(peer.state, "connected");
-}
-
-/// Asks again until the answer fits; the time limit is only for a broken test.
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "never happened: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// A folder with texts, a picture and a file of several segments.
 fn folder(dir: &Path) -> (PathBuf, Vec<u8>) {
@@ -82,16 +33,6 @@ fn folder(dir: &Path) -> (PathBuf, Vec<u8>) {
     pdf.extend(b"\n%%EOF\n");
     std::fs::write(root.join("01 Start/03_Atlas.pdf"), &pdf).unwrap();
     (root, pdf)
-}
-
-async fn find(h: &Handle, text: &str) -> Option<FeedId> {
-    let page = h
-        .call(CourseList {
-            query: CourseQuery::text(text),
-        })
-        .await
-        .unwrap();
-    page.items.first().map(|c| c.feed_id)
 }
 
 #[tokio::test(flavor = "multi_thread")]

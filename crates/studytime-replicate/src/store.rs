@@ -305,6 +305,12 @@ pub trait FeedStore: Send + Sync {
     /// [`StoreError`].
     fn feed_counts(&self, feed: &FeedId) -> Result<Counts, StoreError>;
 
+    /// How much there is of every feed, ordered by feed id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn sizes(&self) -> Result<Vec<(FeedId, Counts)>, StoreError>;
+
     /// Deletes a feed with its forks, its rejected messages and what peers told
     /// about it. Returns how much went. Positions are not used again.
     ///

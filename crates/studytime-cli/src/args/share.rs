@@ -110,6 +110,8 @@ pub(crate) enum Catalog {
     },
     /// Show your lists, in order: where two describe one course, the first one wins
     List,
+    /// Show the lists that connected nodes offer; follow one with `catalog add`
+    Nearby,
     /// Follow a list: its courses are offered to you
     Add {
         /// The list's feed

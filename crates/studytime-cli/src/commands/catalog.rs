@@ -5,8 +5,8 @@ use crate::context::{Context, absolute};
 use crate::failure::Failure;
 use crate::render::{Fit, Table, count};
 use studytime_node::api::{
-    CatalogAdd, CatalogList, CatalogMove, CatalogNew, CatalogPublish, CatalogPublishFile,
-    CatalogRemove, CourseEdit, Published,
+    CatalogAdd, CatalogList, CatalogMove, CatalogNearby, CatalogNew, CatalogPublish,
+    CatalogPublishFile, CatalogRemove, CourseEdit, Published,
 };
 
 pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failure> {
@@ -21,6 +21,7 @@ pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failu
             })
         }
         Catalog::List => list(context).await,
+        Catalog::Nearby => nearby(context).await,
         Catalog::Add { id } => {
             let done = context.call(CatalogAdd { id }).await?;
             context.out.value(&done, |t| {
@@ -110,6 +111,31 @@ async fn list(context: &Context) -> Result<(), Failure> {
                 list.name.clone(),
                 list.courses.to_string(),
                 kind.into(),
+                list.id.to_string(),
+            ]);
+        }
+        t.table(&table);
+    })
+}
+
+async fn nearby(context: &Context) -> Result<(), Failure> {
+    let lists = context.call(CatalogNearby {}).await?;
+    context.out.list(&lists, |t| {
+        if lists.is_empty() {
+            t.dim("No connected node offers a course list (`studytime peer list` shows who is connected)");
+            return;
+        }
+        let mut table = Table::new([
+            ("Name", Fit::Cut),
+            ("Offered by", Fit::Whole),
+            ("", Fit::Whole),
+            ("Id", Fit::Whole),
+        ]);
+        for list in &lists {
+            table.row([
+                list.name.clone(),
+                count(list.peers.len() as u64, "node", "nodes"),
+                if list.chosen { "yours" } else { "" }.into(),
                 list.id.to_string(),
             ]);
         }

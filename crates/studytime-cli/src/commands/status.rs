@@ -4,7 +4,7 @@ use super::peer;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::{Text, bytes, count};
-use studytime_node::api::{Doctor, ErrorKind, Status, StatusReply, Whoami};
+use studytime_node::api::{BudgetReply, Doctor, ErrorKind, Status, StatusReply, Whoami};
 
 pub(crate) async fn whoami(context: &Context) -> Result<(), Failure> {
     let identity = context.call(Whoami {}).await?;
@@ -44,6 +44,7 @@ fn describe(t: &mut Text, status: &StatusReply) {
                 bytes(status.blobs.bytes)
             ),
         ),
+        ("of others", others(&status.budget)),
         (
             "index",
             match status.index_behind {
@@ -88,4 +89,23 @@ pub(crate) async fn doctor(context: &Context) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::Reported(ErrorKind::Failed)),
     }
+}
+
+/// What is held of feeds that were not asked for by name.
+fn others(budget: &BudgetReply) -> String {
+    let (used, limit) = (&budget.used, &budget.limit);
+    let mut text = format!(
+        "{} of {} messages, {} of {}: listed courses, and people",
+        used.messages,
+        limit.messages,
+        bytes(used.bytes),
+        bytes(limit.bytes)
+    );
+    if budget.left_out > 0 {
+        text.push_str(&format!(
+            "; {} without room",
+            count(budget.left_out, "feed", "feeds")
+        ));
+    }
+    text
 }

@@ -209,6 +209,33 @@ impl Reader {
             .collect()
     }
 
+    /// Courses that a feed names other than itself, in the order in which it
+    /// first did, at most so many; chosen list or not.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn named_by(&self, feed: &FeedId, most: usize) -> Result<Vec<FeedId>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        let Some(number) = crate::store::number_of(&conn, feed)? else {
+            return Ok(Vec::new());
+        };
+        let named = read::foreign_listings(&conn, number, most)?;
+        Ok(named.into_iter().map(|(course, ..)| course).collect())
+    }
+
+    /// Whether a feed has published anything that makes it a course, as far as
+    /// it is here.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn is_course(&self, feed: &FeedId) -> Result<bool, QueryError> {
+        let conn = self.shared.pool.get()?;
+        Ok(match crate::store::number_of(&conn, feed)? {
+            Some(number) => read::stats_of(&conn, number)?.is_some(),
+            None => false,
+        })
+    }
+
     /// What the user is learning.
     ///
     /// # Errors

@@ -53,6 +53,9 @@ pub struct StatusReply {
     pub blobs: BlobCount,
     /// Peers that are connected, being tried or known.
     pub peers: Vec<PeerInfo>,
+    /// What may be held of feeds that nobody here asked for by name.
+    #[serde(default)]
+    pub budget: BudgetReply,
     /// Messages the index has not taken in yet; 0 when it is up to date.
     pub index_behind: u64,
     /// Own feeds that must not be published on for now.
@@ -60,6 +63,30 @@ pub struct StatusReply {
     pub locked: Vec<LockInfo>,
     /// Version of the program.
     pub version: String,
+}
+
+/// Feeds, and what they amount to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Amount {
+    /// How many feeds.
+    pub feeds: u64,
+    /// Their messages.
+    pub messages: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+}
+
+/// How much may be held of what nobody here asked for by name: courses that the
+/// lists name, friends, and what a pub carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BudgetReply {
+    /// How much may be.
+    pub limit: Amount,
+    /// How much is, of those that are fetched.
+    pub used: Amount,
+    /// Feeds for which there is no room: what is here of them is kept and passed
+    /// on, but they are not fetched.
+    pub left_out: u64,
 }
 
 /// A peer, and how it stands, in words.
@@ -158,6 +185,19 @@ pub struct CatalogInfo {
     pub builtin: bool,
     /// Its place, from 1.
     pub position: usize,
+}
+
+/// A course list that a connected StudyTime node offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearbyList {
+    /// Its feed.
+    pub id: FeedId,
+    /// Its name, as its feed or the peer says; empty when nobody does.
+    pub name: String,
+    /// Whether it is among the user's lists.
+    pub chosen: bool,
+    /// Who offers it.
+    pub peers: Vec<FeedId>,
 }
 
 /// A course with what the node knows beside its record.
@@ -389,4 +429,8 @@ pub struct SettingsReply {
     pub blob_quota: u64,
     /// Hops of friends to replicate.
     pub hops: u8,
+    /// Messages to hold at most of feeds that nobody here asked for by name.
+    pub budget_messages: u64,
+    /// Bytes of these.
+    pub budget_bytes: u64,
 }

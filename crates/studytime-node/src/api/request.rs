@@ -125,6 +125,9 @@ api! {
     /// The user's lists, in order.
     CatalogList {} => Vec<CatalogInfo>;
 
+    /// The lists that connected StudyTime nodes offer.
+    CatalogNearby {} => Vec<NearbyList>;
+
     /// Adds a list at the end.
     CatalogAdd {
         /// The list's feed.
@@ -410,6 +413,10 @@ api! {
         blob_quota: Option<u64>,
         /// Hops of friends to replicate.
         hops: Option<u8>,
+        /// Messages to hold at most of feeds that nobody here asked for by name.
+        budget_messages: Option<u64>,
+        /// Bytes of these.
+        budget_bytes: Option<u64>,
     } => SettingsReply;
 }
 

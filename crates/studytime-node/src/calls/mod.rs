@@ -51,6 +51,7 @@ impl Node {
             Q::Import(c) => Reply::Import(self.import(c, report).await?),
             Q::CatalogNew(c) => Reply::CatalogNew(self.catalog_new(&c.name).await?),
             Q::CatalogList(_) => Reply::CatalogList(self.catalog_list().await?),
+            Q::CatalogNearby(_) => Reply::CatalogNearby(self.catalog_nearby().await?),
             Q::CatalogAdd(c) => Reply::CatalogAdd(self.catalog_add(c.id).await?),
             Q::CatalogRemove(c) => Reply::CatalogRemove(self.catalog_remove(c.id).await?),
             Q::CatalogMove(c) => Reply::CatalogMove(self.catalog_move(c.id, c.position).await?),

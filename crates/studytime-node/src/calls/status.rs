@@ -7,6 +7,7 @@ use crate::api::{
 };
 use crate::net::Address;
 use crate::node::Node;
+use crate::policy::{BUDGET_BYTES, BUDGET_MESSAGES};
 use std::collections::{BTreeMap, BTreeSet};
 use studytime_blobs::quota::Quota;
 use studytime_schema::FeedId;
@@ -72,6 +73,7 @@ impl Node {
                 },
                 peers,
                 locked: node.lock_infos(),
+                budget: inner.policy.budget(),
                 index_behind: last.0.saturating_sub(inner.indexer.position().0),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             })
@@ -98,10 +100,13 @@ impl Node {
 
     pub(super) async fn settings(&self) -> Result<SettingsReply, ApiError> {
         self.blocking(|node| {
+            let budget = node.budget().limit;
             Ok(SettingsReply {
                 share_study: node.share_choice(),
                 blob_quota: node.quota().total,
                 hops: node.hops(),
+                budget_messages: budget.messages,
+                budget_bytes: budget.bytes,
             })
         })
         .await
@@ -131,6 +136,12 @@ impl Node {
             }
             if let Some(hops) = change.hops {
                 set("hops", hops.to_string())?;
+            }
+            if let Some(messages) = change.budget_messages {
+                set(BUDGET_MESSAGES, messages.to_string())?;
+            }
+            if let Some(bytes) = change.budget_bytes {
+                set(BUDGET_BYTES, bytes.to_string())?;
             }
             Ok(Done {})
         })

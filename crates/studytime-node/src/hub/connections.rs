@@ -120,6 +120,19 @@ impl Hub {
         });
     }
 
+    /// Has connected StudyTime nodes asked anew what they offer.
+    pub(crate) fn ask_info(&self, whom: impl Fn(&FeedId) -> bool) {
+        let mut state = self.lock();
+        let slots = state.slots.iter();
+        let asked: Vec<u64> = slots
+            .filter(|(_, slot)| slot.studytime && whom(&slot.feed))
+            .map(|(connection, _)| *connection)
+            .collect();
+        for connection in asked {
+            state.errand(connection, Errand::AskInfo);
+        }
+    }
+
     /// Looks at every connection.
     pub(crate) fn each_slot(&self, mut f: impl FnMut(u64, &Slot)) {
         for (connection, slot) in &self.lock().slots {

@@ -46,6 +46,8 @@ pub(crate) enum Errand {
         tip: u64,
         outcome: IngestOutcome,
     },
+    /// Ask anew what the peer offers.
+    AskInfo,
     Close(String),
 }
 

@@ -90,25 +90,8 @@ impl Session {
 
     fn serve_info(&mut self, id: StreamId) {
         self.answer(id, |node| {
-            let (mut lists, mut courses) = (Vec::new(), Vec::new());
-            for (feed, own) in node.keys().iter() {
-                match own.kind {
-                    crate::store::OwnKind::List => lists.push(*feed),
-                    crate::store::OwnKind::Course => courses.push(*feed),
-                    crate::store::OwnKind::Main => {}
-                }
-            }
-            if node.shares_study()
-                && let Ok(learner) = node.reader().learner()
-            {
-                courses.extend(learner.courses.iter().map(|c| c.feed_id));
-            }
-            Ok(json!({
-                "version": env!("CARGO_PKG_VERSION"),
-                "features": ["segments"],
-                "lists": lists,
-                "courses": courses,
-            }))
+            let info = node.own_info();
+            serde_json::to_value(info).map_err(|e| ApiError::failed("no answer could be made", &e))
         });
     }
 

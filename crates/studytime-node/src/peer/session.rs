@@ -3,6 +3,7 @@
 use super::blobs::{Downloads, Uploads};
 use super::feeds::Feeds;
 use crate::hub::{Errand, blob_peer};
+use crate::nearby::Info;
 use crate::node::Node;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -118,13 +119,20 @@ impl Session {
             return;
         }
         self.open(CallKind::Source, CREATE_WANTS, Use::WantsIn);
-        self.open(CallKind::Async, &["studytime", "info"], Use::Info);
+        self.ask_info();
         if self.outgoing {
             let args = [serde_json::json!({ "timeout": PING_EVERY.as_millis() as u64 })];
             if let Ok(id) = self.mux.call(CallKind::Duplex, &["gossip", "ping"], &args) {
                 self.uses.insert(id, Use::Ping);
                 self.ping = Some((id, Instant::now()));
             }
+        }
+    }
+
+    /// Asks what the peer offers, unless that is being asked already.
+    fn ask_info(&mut self) {
+        if !self.uses.values().any(|purpose| *purpose == Use::Info) {
+            self.open(CallKind::Async, &["studytime", "info"], Use::Info);
         }
     }
 
@@ -190,8 +198,12 @@ impl Session {
 
     fn replied(&mut self, id: StreamId, body: &Body) {
         let is_info = self.uses.remove(&id) == Some(Use::Info);
-        if is_info && body.parse::<serde_json::Value>().is_ok() {
+        if is_info
+            && let Ok(answer) = body.parse::<serde_json::Value>()
+            && let Some(info) = Info::read(&answer)
+        {
             self.node.inner().hub.is_studytime(self.peer);
+            self.node.offered(self.peer.feed, info);
         }
     }
 
@@ -239,6 +251,7 @@ impl Session {
             Errand::Wants(frame) => self.frames_out.push_back(Body::raw_json(frame.to_json())),
             Errand::Fetch { blob, max, resume } => self.start_download(blob, max, resume),
             Errand::CancelFetch { blob } => self.cancel_download(&blob),
+            Errand::AskInfo => self.ask_info(),
             Errand::Close(why) => self.leave(&why),
             feeds => self.feed_errand(feeds),
         }

@@ -24,6 +24,11 @@ pub struct Config {
     pub blob_quota: Option<u64>,
     /// Hops of friends to replicate. Default 1.
     pub hops: Option<u8>,
+    /// Messages to hold at most of feeds that nobody here asked for by name:
+    /// listed courses, friends, what a pub carries. Default 2,000,000.
+    pub budget_messages: Option<u64>,
+    /// Bytes of these. Default 4 GiB.
+    pub budget_bytes: Option<u64>,
 }
 
 /// Why the settings cannot be used.

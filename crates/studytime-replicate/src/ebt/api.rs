@@ -63,6 +63,8 @@ impl Priority {
     pub const LISTED: Self = Self(40);
     /// Friends.
     pub const FRIEND: Self = Self(50);
+    /// What a pub carries for those it follows.
+    pub const CARRIED: Self = Self(60);
     /// Held, not fetched.
     pub const HELD: Self = Self(200);
 }

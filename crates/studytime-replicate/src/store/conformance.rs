@@ -142,6 +142,12 @@ fn keeps_a_chain(store: &dyn FeedStore) {
     };
     assert_eq!(store.counts().expect("counts"), counts);
     assert_eq!(store.feed_counts(&b.id()).expect("counts").messages, 2);
+    let each = |store: &dyn FeedStore| -> Vec<_> {
+        let tips = store.tips().expect("tips").into_iter();
+        tips.map(|(feed, _)| (feed, store.feed_counts(&feed).expect("counts")))
+            .collect()
+    };
+    assert_eq!(store.sizes().expect("sizes"), each(store));
     assert_eq!(store.check().expect("check"), Vec::<String>::new());
 }
 

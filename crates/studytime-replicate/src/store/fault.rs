@@ -170,6 +170,10 @@ impl FeedStore for FaultStore {
         self.run(|s| s.feed_counts(feed))
     }
 
+    fn sizes(&self) -> Result<Vec<(FeedId, Counts)>, StoreError> {
+        self.run(|s| s.sizes())
+    }
+
     fn delete(&self, feed: &FeedId) -> Result<Counts, StoreError> {
         self.run(|s| s.delete(feed))
     }

@@ -251,6 +251,21 @@ impl FeedStore for MemoryStore {
             }))
     }
 
+    fn sizes(&self) -> Result<Vec<(FeedId, Counts)>, StoreError> {
+        let inner = self.lock();
+        let all = inner.feeds.iter().map(|(feed, f)| {
+            let counts = Counts {
+                feeds: 1,
+                messages: f.positions.len() as u64,
+                bytes: f.bytes,
+            };
+            (*feed, counts)
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_unstable_by_key(|(feed, _)| *feed);
+        Ok(all)
+    }
+
     fn delete(&self, feed: &FeedId) -> Result<Counts, StoreError> {
         let mut inner = self.lock();
         let mut gone = Counts::default();

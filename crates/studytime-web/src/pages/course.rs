@@ -361,6 +361,8 @@ pub(crate) async fn start(
         let change = SettingsChange {
             share_study,
             blob_quota: None,
+            budget_messages: None,
+            budget_bytes: None,
             hops: None,
         };
         app.node.call(change).await?;

@@ -7,11 +7,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use studytime_node::api::{
-    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogRemove, Settings, SettingsChange,
-    Status, path,
+    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogNearby, CatalogRemove, NearbyList,
+    Settings, SettingsChange, Status, path,
 };
 use studytime_schema::FeedId;
 
+/// Lists of others that are shown.
+const MAX_NEARBY: usize = 50;
 /// Bytes of the unit in which the quota is typed.
 const GIGABYTE: f64 = 1e9;
 
@@ -58,6 +60,27 @@ impl List {
     }
 }
 
+/// A list that somebody who is connected offers.
+struct Near {
+    id: String,
+    name: String,
+    person_href: String,
+}
+
+impl From<NearbyList> for Near {
+    fn from(list: NearbyList) -> Self {
+        Self {
+            person_href: format!("/person/{}", path::feed_segment(&list.id)),
+            name: if list.name.is_empty() {
+                "A list without a name".to_owned()
+            } else {
+                list.name
+            },
+            id: list.id.to_string(),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "settings.html")]
 struct SettingsPage {
@@ -67,18 +90,34 @@ struct SettingsPage {
     quota: String,
     used: String,
     hops: u8,
+    nearby: Vec<Near>,
+    budget_messages: u64,
+    budget_gigabytes: String,
+    budget_used: String,
     id: String,
     version: String,
 }
 
 pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
-    let (settings, lists, status) = tokio::try_join!(
+    let (settings, lists, nearby, status) = tokio::try_join!(
         app.node.call(Settings {}),
         app.node.call(CatalogList {}),
+        app.node.call(CatalogNearby {}),
         app.node.call(Status {}),
     )?;
     let count = lists.len();
     let gigabytes = settings.blob_quota as f64 / GIGABYTE;
+    let budget_gigabytes = settings.budget_bytes as f64 / GIGABYTE;
+    let used = &status.budget.used;
+    let mut budget_used = format!(
+        "{} messages of {} feeds in use, {}",
+        used.messages,
+        used.feeds,
+        text::size(used.bytes)
+    );
+    if status.budget.left_out > 0 {
+        budget_used.push_str(&format!("; {} feeds wait for room", status.budget.left_out));
+    }
     html(&SettingsPage {
         shell: Shell::new(&app, "settings", "Settings").notice(query.get("done")),
         lists: lists
@@ -89,6 +128,15 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
         quota: format!("{gigabytes:.1}"),
         used: text::size(status.blobs.bytes),
         hops: settings.hops,
+        nearby: nearby
+            .into_iter()
+            .filter(|list| !list.chosen)
+            .take(MAX_NEARBY)
+            .map(Near::from)
+            .collect(),
+        budget_messages: settings.budget_messages,
+        budget_gigabytes: format!("{budget_gigabytes:.1}"),
+        budget_used,
         id: status.id.to_string(),
         version: status.version,
     })
@@ -100,27 +148,36 @@ pub(crate) async fn save(State(app): State<App>, Form(form): Form) -> Result<Res
         Some("no") => Some(false),
         _ => None,
     };
-    let blob_quota = match form.get("quota") {
+    let blob_quota = form.get("quota").map(gigabytes).transpose()?;
+    let budget_bytes = form.get("budget-gigabytes").map(gigabytes).transpose()?;
+    let budget_messages = match form.get("budget-messages") {
         None => None,
-        Some(typed) => {
-            let bytes = typed.replace(',', ".").parse::<f64>().unwrap_or(f64::NAN) * GIGABYTE;
-            if !(MIN_QUOTA..=MAX_QUOTA).contains(&bytes) {
-                return Err(Problem::usage(
-                    "The limit must be a number of gigabytes, at least 0.1.",
-                ));
-            }
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            Some(bytes.round() as u64)
-        }
+        Some(typed) => Some(typed.trim().parse::<u64>().map_err(|_| {
+            Problem::usage("The limit of messages must be a whole number, such as 2000000.")
+        })?),
     };
     let hops = form.read::<u8>("hops").map(|hops| hops.min(3));
     let change = SettingsChange {
         share_study,
         blob_quota,
         hops,
+        budget_messages,
+        budget_bytes,
     };
     app.node.call(change).await?;
     Ok(done_at("/settings", "saved"))
+}
+
+/// Bytes of what was typed as gigabytes.
+fn gigabytes(typed: &str) -> Result<u64, Problem> {
+    let bytes = typed.replace(',', ".").parse::<f64>().unwrap_or(f64::NAN) * GIGABYTE;
+    if !(MIN_QUOTA..=MAX_QUOTA).contains(&bytes) {
+        return Err(Problem::usage(
+            "The limit must be a number of gigabytes, at least 0.1.",
+        ));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Ok(bytes.round() as u64)
 }
 
 fn list_id(form: &crate::form::Fields) -> Result<FeedId, Problem> {

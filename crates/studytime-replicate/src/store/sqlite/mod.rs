@@ -202,6 +202,10 @@ impl FeedStore for SqliteStore {
         Ok(self.readers.with(|db| read::counts(db, Some(feed)))?)
     }
 
+    fn sizes(&self) -> Result<Vec<(FeedId, Counts)>, StoreError> {
+        Ok(self.readers.with(read::sizes)?)
+    }
+
     fn delete(&self, feed: &FeedId) -> Result<Counts, StoreError> {
         Ok(self.writer().delete(feed)?)
     }

@@ -134,6 +134,21 @@ pub(super) fn tips(db: &Connection) -> Result<Vec<(FeedId, Tip)>, Fault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn sizes(db: &Connection) -> Result<Vec<(FeedId, Counts)>, Fault> {
+    let mut statement = db.prepare_cached(
+        "SELECT f.key, t.sequence, t.bytes FROM tips t JOIN feeds f ON f.id = t.feed ORDER BY f.key",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let counts = Counts {
+            feeds: 1,
+            messages: unsigned(row, 1)?,
+            bytes: unsigned(row, 2)?,
+        };
+        Ok((key(row, 0)?, counts))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     Ok(StoredMessage {
         position: LogPosition(unsigned(row, 0)?),
