@@ -389,6 +389,7 @@ impl Node {
             lists: lists.clone(),
             blocked,
         };
+        inner.hub.review_known(|feed| self.is_known(feed));
         inner.indexer.set_facts(Facts {
             own: own_ids,
             lists,
