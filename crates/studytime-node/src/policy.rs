@@ -40,6 +40,8 @@ struct Plan {
     wants: BTreeMap<FeedId, (Want, Reason)>,
     lists: Vec<FeedId>,
     blocked: BTreeSet<FeedId>,
+    /// Within the chosen hops, whether there is room for them or not.
+    friends: BTreeSet<FeedId>,
     budget: BudgetReply,
 }
 
@@ -134,6 +136,11 @@ impl Policy {
     /// Whether we want nothing to do with a feed.
     pub(crate) fn is_blocked(&self, feed: &FeedId) -> bool {
         self.read().blocked.contains(feed)
+    }
+
+    /// Whether a feed is that of somebody within the chosen hops.
+    pub(crate) fn is_friend(&self, feed: &FeedId) -> bool {
+        self.read().friends.contains(feed)
     }
 
     /// Why a feed is replicated; `None` when it is not.

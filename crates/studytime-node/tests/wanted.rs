@@ -176,6 +176,7 @@ async fn a_pub_carries_the_lists_and_courses_of_those_it_follows() {
     author.shutdown().await;
     other.shutdown().await;
     the_pub.shutdown().await;
+    drop((the_pub, p));
 
     // After a restart, when nobody is there to say which feeds are lists, the
     // pub still wants them: it sees so by what it holds.

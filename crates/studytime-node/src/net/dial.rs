@@ -166,11 +166,7 @@ impl Node {
     /// Whether a feed is more than a stranger: followed within reach, or dialled
     /// because the user typed its address.
     pub(crate) fn is_known(&self, peer: &FeedId) -> bool {
-        use studytime_replicate::ebt::Audience;
-        let friend = |(want, _): (studytime_replicate::Want, _)| {
-            want.receive && want.audience == Audience::Known
-        };
-        self.inner().policy.reason(peer).is_some_and(friend)
+        self.inner().policy.is_friend(peer)
             || self
                 .inner()
                 .state

@@ -144,7 +144,7 @@ impl Node {
             ask(course.feed_id, want, "a course on one of your lists");
         }
         let mut friends: Vec<(u32, FeedId)> = reached.iter().map(|(f, d)| (*d, *f)).collect();
-        friends.retain(|(distance, _)| *distance > 0);
+        friends.retain(|(distance, feed)| *distance > 0 && !blocked.contains(feed));
         friends.sort_unstable();
         for (_, feed) in &friends {
             let want = Want::fetch(Priority::FRIEND).known_only();
@@ -173,9 +173,11 @@ impl Node {
         *policy.plan.write().unwrap_or_else(PoisonError::into_inner) = Plan {
             wants,
             lists,
+            friends: friends.iter().map(|(_, feed)| *feed).collect(),
             blocked,
             budget,
         };
+        inner.hub.review_known(|peer| self.is_known(peer));
         inner.indexer.set_facts(Facts {
             own: own_ids,
             lists: shown,

@@ -123,6 +123,7 @@ impl World {
                 sequence,
                 wire,
             } => {
+                self.nodes[node].received += 1;
                 self.nodes[node].queue.push((peer, feed, sequence, wire));
                 if !std::mem::replace(&mut self.nodes[node].ingesting, true) {
                     let at = now + 1 + self.rng.below(self.nodes[node].ingest_ms);
@@ -136,6 +137,7 @@ impl World {
                 self.nodes[node].store.forget_heard(&feed).unwrap();
             }
             Output::Fallback { .. } => self.nodes[node].fallbacks += 1,
+            Output::Resumed { .. } => self.nodes[node].resumed += 1,
             Output::Restart { peer } => {
                 self.nodes[node].restarts += 1;
                 let (_, to) = self.peer(node, peer.connection);
