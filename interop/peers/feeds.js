@@ -4,6 +4,9 @@
 const crypto = require('crypto')
 const fs = require('fs')
 
+// Messages added in one go.
+const MOST = 1000
+
 // Messages from a file, one value a line, in runs of one author: what can be
 // added in one go.
 exports.messages = function messages (file) {
@@ -12,7 +15,7 @@ exports.messages = function messages (file) {
     if (line === '') continue
     const value = JSON.parse(line)
     const run = runs[runs.length - 1]
-    if (run && run[0].author === value.author) run.push(value)
+    if (run && run[0].author === value.author && run.length < MOST) run.push(value)
     else runs.push([value])
   }
   return runs

@@ -50,7 +50,12 @@ module.exports = function legacy (config, settings) {
     },
     add: ({ file }, cb) => {
       const values = messages(file).flat()
-      pull(pull.values(values), ssb.createWriteStream((error) => error ? cb(error) : ssb.flush(cb)))
+      const clock = {}
+      for (const { author, sequence } of values) clock[author] = sequence
+      pull(pull.values(values), ssb.createWriteStream((error) => {
+        if (error) return cb(error)
+        reached.wait(clock, cb)
+      }))
     },
     reached: ({ clock }, cb) => reached.wait(clock, cb),
     digest: ({ feed }, cb) => pull(

@@ -96,10 +96,14 @@ const common = (ssb) => ({
     }
   },
   peers: (_, cb) => cb(null, Object.keys(ssb.peers).filter((id) => ssb.peers[id].length > 0)),
-  close: (_, cb) => ssb.close(true, (error) => {
-    cb(error)
-    setImmediate(() => process.exit(0))
-  })
+  close: (_, cb) => {
+    // A server of node waits for its connections.
+    for (const rpc of Object.values(ssb.peers).flat()) rpc.close(true)
+    ssb.close(true, (error) => {
+      cb(error)
+      setImmediate(() => process.exit(0))
+    })
+  }
 })
 
 freePort((port) => {

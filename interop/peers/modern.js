@@ -40,7 +40,7 @@ module.exports = function modern (config, settings) {
       const next = () => {
         const run = runs.shift()
         if (run === undefined) return ssb.db.onDrain('ebt', () => cb())
-        ssb.db.addBatch(run, { feedFormat: 'classic' }, (error) => error ? cb(error) : next())
+        ssb.db.addBatch(run, { feedFormat: 'classic' }, (error) => error ? cb(error) : setImmediate(next))
       }
       next()
     },
@@ -54,7 +54,15 @@ module.exports = function modern (config, settings) {
   if (config.conn) {
     calls.useInvite = ({ code }, cb) => ssb.invite.accept(code, (error) => cb(error))
     // Through a room: an address `tunnel:@ROOM:@PEER~shs:KEY`.
-    calls.enter = ({ address }, cb) => ssb.conn.connect(address, { type: 'room' }, (error) => cb(error))
+    calls.enter = ({ address }, cb) => ssb.conn.connect(address, { type: 'room' }, (error, rpc) => {
+      if (error) return cb(error)
+      // In it only when the room has said that it is one.
+      const timer = setInterval(() => {
+        if (!ssb.tunnel.getRoomsMap().has(rpc.id)) return
+        clearInterval(timer)
+        cb()
+      }, 20)
+    })
     calls.dial = ({ address }, cb) => ssb.conn.connect(address, (error, rpc) => cb(error, rpc && rpc.id))
   }
   return { ssb, calls }
