@@ -15,7 +15,7 @@ use studytime_schema::FeedId;
 use tokio::sync::oneshot;
 
 /// For an answer to come; reached only when something is broken.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// A network of the tests' own.
 pub(crate) const NETWORK: [u8; 32] = [0x6a; 32];
 

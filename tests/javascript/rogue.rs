@@ -173,7 +173,8 @@ async fn forged_messages() {
         .ours
         .until("the forgery is told of", async || {
             let status = stage.ours.feed(author.id()).await;
-            (!status.refused.is_empty()).then_some(status)
+            let told = !status.refused.is_empty() && !status.not_fetched_from.is_empty();
+            told.then_some(status)
         })
         .await;
     assert_eq!(status.refused[0].sequence, 2);
