@@ -45,7 +45,7 @@ pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Spent) {
 
 /// Processor time of this process so far; not a number where the system does
 /// not tell it this way (all but Linux).
-fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
         return f64::NAN;
     };
@@ -67,13 +67,20 @@ pub(crate) fn reset_peak() {
 /// The most memory this process held since [`reset_peak`], in MiB, without
 /// mapped files.
 pub(crate) fn peak_mib() -> f64 {
+    memory_mib().1
+}
+
+/// What this process holds, and the most it held since [`reset_peak`], in MiB,
+/// without mapped files.
+pub(crate) fn memory_mib() -> (f64, f64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = |name: &str| {
         let line = status.lines().find(|l| l.starts_with(name))?;
         line.split_whitespace().nth(1)?.parse::<f64>().ok()
     };
-    match (value("VmHWM:"), value("RssFile:")) {
+    let without_files = |name| match (value(name), value("RssFile:")) {
         (Some(all), Some(files)) => (all - files) / 1024.0,
         _ => f64::NAN,
-    }
+    };
+    (without_files("VmRSS:"), without_files("VmHWM:"))
 }

@@ -45,11 +45,14 @@ impl Header {
     }
 
     /// `None` for a goodbye. JavaScript peers take every header without a body for one, whatever
-    /// else it says, and the bytes that follow such a header are not packets any more.
+    /// else it says; yet they send such headers in the middle of a binary stream, behind the last
+    /// piece of a blob whose length is a multiple of 64 KiB, and go on. Those are no goodbyes.
     fn decode(bytes: [u8; HEADER_LEN]) -> Result<Option<Self>, MuxError> {
         let [flags, l0, l1, l2, l3, r0, r1, r2, r3] = bytes;
         let len = u32::from_be_bytes([l0, l1, l2, l3]);
-        if len == 0 {
+        let stream_data = flags & (STREAM | END | 3) == STREAM;
+        let request = i32::from_be_bytes([r0, r1, r2, r3]);
+        if len == 0 && !(stream_data && request != 0) {
             return Ok(None);
         }
         let body_type = match flags & 3 {
@@ -63,7 +66,7 @@ impl Header {
             end: flags & END != 0,
             body_type,
             len,
-            request: i32::from_be_bytes([r0, r1, r2, r3]),
+            request,
         }))
     }
 }
@@ -142,6 +145,10 @@ impl Decoder {
                         self.state = START;
                         return Ok(Some(Item::Goodbye));
                     };
+                    if header.len == 0 {
+                        self.state = START;
+                        continue;
+                    }
                     let rest = self.checked_len(&header)?;
                     self.state = if wanted(&header) {
                         body_state(header, rest)
@@ -302,10 +309,24 @@ mod tests {
     }
 
     #[test]
-    fn every_header_without_a_body_is_a_goodbye() {
-        for flags in [0, 0x0a, 0x08, 0xff] {
+    fn a_header_without_a_body_is_a_goodbye_except_amid_a_binary_stream() {
+        for flags in [0, 0x0a, 0x0c, 0x0e, 0xff] {
             let items = decode(&[flags, 0, 0, 0, 0, 0xff, 0, 0, 3], 1, Limits::default()).unwrap();
             assert!(matches!(items[..], [Item::Goodbye]));
+        }
+        // Of no stream.
+        let items = decode(&[0x08, 0, 0, 0, 0, 0, 0, 0, 0], 1, Limits::default()).unwrap();
+        assert!(matches!(items[..], [Item::Goodbye]));
+        let empty = [0x08, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe];
+        let mut bytes = [empty, empty].concat();
+        bytes.extend(header(BodyType::Binary, 1).encode());
+        bytes.push(7);
+        for split in [1, 9, 64] {
+            let items = decode(&bytes, split, Limits::default()).unwrap();
+            let [Item::Packet(packet)] = &items[..] else {
+                panic!("{items:?}")
+            };
+            assert_eq!(packet.body, Body::binary(&[7][..]));
         }
     }
 

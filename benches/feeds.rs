@@ -1,0 +1,227 @@
+//! Feeds over EBT, beside two JavaScript peers in the same run; memory and bytes
+//! with ten thousand feeds in sync.
+//!
+//! `cargo bench --bench feeds [-- MESSAGES...] [-- rounds=N] [-- sync]`: every
+//! side is a process of its own; a figure is the median of the rounds. Without
+//! `interop/node_modules` (`./scripts/setup`) only our own side is measured.
+
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
+#[path = "../tests/javascript/author.rs"]
+mod author;
+#[path = "../tests/javascript/peer.rs"]
+mod peer;
+#[path = "support/program.rs"]
+mod program;
+mod support;
+
+use author::{Author, write};
+use peer::{Peer, installed};
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+use studytime_schema::FeedId;
+use support::{median, sizes};
+
+/// Characters of a post, so that a message has about a kilobyte.
+const POST: usize = 640;
+const FEEDS_IN_SYNC: usize = 10_000;
+
+/// What one transfer cost.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    wall: f64,
+    sender: f64,
+    receiver: f64,
+}
+
+async fn cpu(peer: &Peer) -> f64 {
+    peer.ask("cpu", json!({}))
+        .await
+        .as_f64()
+        .unwrap_or(f64::NAN)
+}
+
+async fn ours(dir: &Path) -> Peer {
+    Peer::start(&mut program::command(dir))
+        .await
+        .expect("our own peer")
+}
+
+async fn theirs(dir: &Path) -> Peer {
+    Peer::javascript("modern", dir, json!({})).await
+}
+
+/// From the connection to the last message; the receiver dials.
+async fn transfer(from: &Peer, to: &Peer, clock: &[(FeedId, u64)]) -> Cost {
+    let ids: Vec<FeedId> = clock.iter().map(|(id, _)| *id).collect();
+    from.request(&[to.id]).await;
+    to.request(&[from.id]).await;
+    to.request(&ids).await;
+    let (sent, received) = (cpu(from).await, cpu(to).await);
+    let started = Instant::now();
+    to.ask("connect", json!({ "address": from.address })).await;
+    to.reached(clock).await;
+    Cost {
+        wall: started.elapsed().as_secs_f64(),
+        sender: cpu(from).await - sent,
+        receiver: cpu(to).await - received,
+    }
+}
+
+/// The sender with all messages, and receivers one after the other.
+async fn round(dir: &Path, authors: &[Author], js: bool) -> [Option<Cost>; 3] {
+    let clock: Vec<_> = authors.iter().map(|a| (a.id(), a.len())).collect();
+    let file = write(dir, "messages", authors);
+    let ids: Vec<FeedId> = clock.iter().map(|(id, _)| *id).collect();
+    let (mut js_js, mut js_ours) = (None, None);
+    if js {
+        let sender = theirs(&dir.join("js")).await;
+        sender.ask("add", json!({ "file": file })).await;
+        sender.request(&ids).await;
+        let receiver = theirs(&dir.join("js-to")).await;
+        js_js = Some(transfer(&sender, &receiver, &clock).await);
+        drop(receiver);
+        let receiver = ours(&dir.join("ours-js")).await;
+        js_ours = Some(transfer(&sender, &receiver, &clock).await);
+    }
+    let sender = ours(&dir.join("ours")).await;
+    sender.ask("add", json!({ "file": file })).await;
+    let receiver = ours(&dir.join("ours-to")).await;
+    let ours_ours = Some(transfer(&sender, &receiver, &clock).await);
+    [js_js, js_ours, ours_ours]
+}
+
+fn middle(costs: &[Cost], of: impl Fn(&Cost) -> f64) -> f64 {
+    median(costs.iter().map(of).collect())
+}
+
+async fn compare(what: &str, authors: &[Author], rounds: usize) {
+    let count = authors.iter().map(Author::len).sum::<u64>() as f64;
+    println!("{what}, median of {rounds}");
+    let mut all: [Vec<Cost>; 3] = Default::default();
+    for _ in 0..rounds {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let costs = round(dir.path(), authors, installed()).await;
+        for (to, cost) in all.iter_mut().zip(costs) {
+            to.extend(cost);
+        }
+    }
+    let js = all[0].clone();
+    for (name, costs) in ["JS to JS", "JS to ours", "ours to ours"].iter().zip(&all) {
+        if costs.is_empty() {
+            continue;
+        }
+        let rate = |costs: &[Cost], of: fn(&Cost) -> f64| count / middle(costs, of);
+        let ratio = |of: fn(&Cost) -> f64| match js.is_empty() {
+            true => String::new(),
+            false => format!(" ({:.1} x JS)", rate(costs, of) / rate(&js, of)),
+        };
+        println!(
+            "  {name:<13} {:>8.0}/s{}   receiver {:>8.0} per CPU s{}   sender {:>8.0} per CPU s{}",
+            rate(costs, |c| c.wall),
+            ratio(|c| c.wall),
+            rate(costs, |c| c.receiver),
+            ratio(|c| c.receiver),
+            rate(costs, |c| c.sender),
+            ratio(|c| c.sender),
+        );
+    }
+}
+
+/// Two nodes with ten thousand feeds, the courses of one list: what they hold in
+/// memory, and what they say when they meet again with nothing new.
+async fn in_sync() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut list = Author::new(1);
+    let mut courses = Vec::new();
+    for n in 0..FEEDS_IN_SYNC {
+        let mut course = Author::new(10 + n as u64);
+        let id = course.id().to_bare();
+        let content =
+            json!({ "type": "studytime_course", "feed_id": id, "name": format!("Course {n}") });
+        list.publish(&content);
+        course.publish(&content);
+        courses.push(course);
+    }
+    courses.push(list);
+    let list = courses.last().expect("the list").id();
+    let file = write(dir.path(), "messages", &courses);
+    let a = ours(&dir.path().join("a")).await;
+    let b = ours(&dir.path().join("b")).await;
+    for peer in [&a, &b] {
+        peer.ask("list", json!({ "feed": list })).await;
+    }
+    a.ask("add", json!({ "file": file })).await;
+    a.request(&[b.id]).await;
+    b.request(&[a.id]).await;
+    let count = FEEDS_IN_SYNC * 2;
+    let started = Instant::now();
+    b.ask("connect", json!({ "address": a.address })).await;
+    b.ask("messages", json!({ "count": count })).await;
+    println!(
+        "{FEEDS_IN_SYNC} feeds, {count} messages: in sync after {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
+    for (name, peer) in [("sender", &a), ("receiver", &b)] {
+        let memory = peer.ask("memory", json!({})).await;
+        println!(
+            "  {name:<9} holds {:.0} MiB, at most {:.0} MiB",
+            memory[0].as_f64().unwrap_or(f64::NAN),
+            memory[1].as_f64().unwrap_or(f64::NAN)
+        );
+    }
+    let (ours_a, ours_b) = (dir.path().join("a"), dir.path().join("b"));
+    a.close().await;
+    b.close().await;
+    let (a, b) = (ours(&ours_a).await, ours(&ours_b).await);
+    b.ask("connect", json!({ "address": a.address })).await;
+    // One message each way is the sign that all before it was said.
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        from.request(&[Author::new(if from.id == a.id { 3 } else { 4 }).id()])
+            .await;
+        to.reached(&[(from.id, 2)]).await;
+    }
+    let traffic = b.ask("traffic", json!({ "peer": a.id })).await;
+    for (name, peer) in [("one", &a), ("other", &b)] {
+        let memory = peer.ask("memory", json!({})).await;
+        println!(
+            "  started anew, connected: the {name} holds {:.0} MiB",
+            memory[0].as_f64().unwrap_or(f64::NAN)
+        );
+    }
+    println!(
+        "  nothing new: {} bytes in, {} out, a message each way included",
+        traffic[0], traffic[1]
+    );
+    a.close().await;
+    b.close().await;
+}
+
+fn main() {
+    if program::run_if_asked() {
+        return;
+    }
+    if !installed() {
+        println!("no JavaScript peers here (./scripts/setup): they are left out");
+    }
+    let args: Vec<String> = std::env::args().collect();
+    let rounds = args
+        .iter()
+        .find_map(|a| a.strip_prefix("rounds=")?.parse().ok());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if !args.iter().any(|a| a == "sync") {
+        for size in sizes(&[10_000, 50_000]) {
+            let authors = [Author::with_posts(1, size, POST)];
+            let bytes = authors[0].messages[size - 1].wire().len();
+            let what = format!("{size} messages of {bytes} bytes, one feed");
+            runtime.block_on(compare(&what, &authors, rounds.unwrap_or(1)));
+        }
+        let authors: Vec<Author> = (0..100)
+            .map(|n| Author::with_posts(100 + n, 100, POST))
+            .collect();
+        let what = "100 messages of each of 100 feeds";
+        runtime.block_on(compare(what, &authors, rounds.unwrap_or(1)));
+    }
+    runtime.block_on(in_sync());
+}
