@@ -421,3 +421,104 @@ fn one_fetch_is_one_fetch() {
     assert!(f.client.is_empty());
     assert_eq!(f.client.poll_timeout(), None);
 }
+
+/// A peer that sends something all the time, and nothing of use, keeps no place.
+#[test]
+fn empty_talk_holds_no_call_open() {
+    // Nothing but markers.
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.pump();
+    let call = *f.calls.keys().next().unwrap();
+    let marker = Bytes::from_static(br#"{"sync":true}"#);
+    for n in 0..9 {
+        f.now += 1_000;
+        f.client.handle_item(call, &marker, f.now);
+        f.pump();
+        assert_eq!(f.cancelled, usize::from(n == 8), "after {n}");
+    }
+
+    // The same message again and again, slowly.
+    let chain = chain(&keys(1), None, 3, "x");
+    let item = |n: usize| Bytes::copy_from_slice(chain[n].wire().as_bytes());
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.pump();
+    let call = *f.calls.keys().next().unwrap();
+    for _ in 0..4 {
+        f.client.handle_item(call, &item(0), f.now);
+        f.client.handle_item(call, &item(2), f.now);
+        f.pump();
+        f.now += 10_000;
+        f.client.handle_timeout(f.now);
+        f.pump();
+    }
+    assert_eq!((f.cancelled, tip(&f.store, &keys(1).id())), (1, 1));
+    assert_eq!(f.client.poll_timeout(), Some(31_000 + 30_000), "a failure");
+
+    // From far off, where no call of this length can come.
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.pump();
+    let call = *f.calls.keys().next().unwrap();
+    for n in 0..4u64 {
+        let far = format!(
+            r#"{{"author":"{}","sequence":{},"content":""}}"#,
+            keys(1).id(),
+            1_000_000 + n
+        );
+        f.now += 10_000;
+        f.client.handle_timeout(f.now);
+        f.client.handle_item(call, &Bytes::from(far), f.now);
+        f.pump();
+    }
+    assert_eq!(f.cancelled, 1);
+}
+
+/// A slow peer is as good as others, but comes to an end and goes on from there.
+#[test]
+fn a_trickle_is_cut_and_goes_on() {
+    let chain = chain(&keys(1), None, 80, "x");
+    let mut f = Fetcher::new();
+    f.want(keys(1).id(), Priority::LISTED);
+    f.pump();
+    let first = *f.calls.keys().next().unwrap();
+    for (n, message) in chain.iter().enumerate() {
+        let Some((call, _)) = f.calls.first_key_value() else {
+            break;
+        };
+        let item = Bytes::copy_from_slice(message.wire().as_bytes());
+        if *call != first {
+            assert_eq!(f.calls[call].from, n as u64 + 1, "from where it stood");
+            return;
+        }
+        f.client.handle_item(first, &item, f.now);
+        f.pump();
+        f.now += 20_000;
+        f.client.handle_timeout(f.now);
+        f.pump();
+        if f.cancelled == 1 {
+            assert_eq!(f.now, 1_000 + 600_000);
+            f.now = f.client.poll_timeout().unwrap();
+            f.client.handle_timeout(f.now);
+            f.pump();
+        }
+    }
+    panic!("it was never cut");
+}
+
+#[test]
+fn standing_wants_end_when_ebt_works() {
+    let mut f = Fetcher::new();
+    for n in 1..=9 {
+        f.want(keys(n).id(), Priority::LISTED);
+    }
+    f.client.fetch_once(keys(20).id(), 0, f.now);
+    f.pump();
+    assert_eq!(f.calls.len(), 5);
+    f.client.stop(f.now);
+    f.pump();
+    let left: Vec<FeedId> = f.calls.values().map(|r| r.feed).collect();
+    assert_eq!((left, f.cancelled >= 5), (vec![keys(20).id()], true));
+    assert!(!f.client.is_empty());
+}

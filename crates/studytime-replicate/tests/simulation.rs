@@ -525,8 +525,12 @@ fn silent_peers_fall_back() {
         ebt.poll_output(),
         Some(studytime_replicate::Output::Fallback { peer, .. }) if peer == dialled
     ));
-    // Late, but welcome.
+    // Late, but welcome; and no history streams any more.
     ebt.handle_open(dialled, now + 9_000).unwrap();
+    assert!(matches!(
+        ebt.poll_output(),
+        Some(studytime_replicate::Output::Resumed { peer }) if peer == dialled
+    ));
     assert!(matches!(
         ebt.poll_output(),
         Some(studytime_replicate::Output::Send { .. })

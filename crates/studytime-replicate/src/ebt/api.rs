@@ -286,6 +286,12 @@ pub enum Output {
         /// Why.
         reason: FallbackReason,
     },
+    /// EBT works with this peer after all, which was given to `createHistoryStream`
+    /// before ([`Output::Fallback`]): stop fetching in that way.
+    Resumed {
+        /// Which.
+        peer: PeerId,
+    },
     /// End the stream and open it again: it seems stuck. Followed by
     /// [`Output::Open`].
     Restart {

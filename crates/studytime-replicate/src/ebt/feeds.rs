@@ -85,6 +85,11 @@ impl Feed {
         self.tip.max(on_its_way) + 1
     }
 
+    /// When it is looked at again.
+    pub(super) fn due(&self) -> Option<u64> {
+        self.due
+    }
+
     pub(super) fn is_source(&self, peer: PeerId) -> bool {
         self.source.is_some_and(|s| s.peer == peer)
     }

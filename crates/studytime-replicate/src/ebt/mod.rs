@@ -32,6 +32,7 @@
 mod api;
 mod feeds;
 mod notes;
+mod peer_feed;
 mod push;
 mod session;
 mod source;
@@ -131,8 +132,11 @@ impl Ebt {
     /// Peers that we refused a feed will not mention it; so that we do, what they
     /// said of it before must not count.
     fn renew(&mut self, feed: FeedId) {
+        let Some(ix) = self.feeds.ix(&feed) else {
+            return;
+        };
         for session in self.sessions.values_mut().filter(|s| !s.is_active()) {
-            session.clock.remove(&feed);
+            session.unhear(ix, &feed);
         }
         self.out.push_back(Output::Renew { feed });
     }
@@ -143,15 +147,17 @@ impl Ebt {
             return;
         };
         let now = self.now;
-        if let Some(session) = self.sessions.get_mut(&peer)
-            && let Some(note) = session.foreign.remove(&feed)
-        {
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        session.adopt(ix, &feed);
+        if let Some(note) = session.foreign.remove(&feed) {
             let answered = !session.refusals.remove(&feed);
-            let peer_feed = session.feeds.entry(ix).or_default();
-            peer_feed.theirs = Some(note);
-            peer_feed.mine = answered.then_some(Note::Refuse);
+            let peer_feed = session.feeds.get_mut(ix);
+            peer_feed.set_theirs(note);
+            peer_feed.set_mine(answered.then_some(Note::Refuse));
             peer_feed.sent = note.sequence().unwrap_or(0);
-            session.hear(feed, note.sequence(), now);
+            session.hear(ix, note.sequence(), now);
         }
     }
 
@@ -164,7 +170,7 @@ impl Ebt {
         if !self.feeds.visible(feed, &peer.feed, session.known) {
             return;
         }
-        let theirs = session.feeds.get(&ix).and_then(|pf| pf.theirs);
+        let theirs = session.feeds.get(ix).theirs();
         let may_ask = feed.tip == 0
             && feed.receives()
             && feed.source.is_none()
@@ -174,7 +180,8 @@ impl Ebt {
         if may_ask {
             self.set_source(ix, Some(peer), now);
         }
-        self.mark(peer, ix, false);
+        // Forced: a peer may have given up on a feed that we did not want.
+        self.mark(peer, ix, true);
         if asks {
             self.queue_push(peer, ix);
         }
@@ -242,6 +249,18 @@ impl Ebt {
         })
     }
 
+    /// The last sequence to fetch a feed from, when it is to be fetched from this
+    /// peer in other ways than EBT: it is wanted, no block is in the way, and the
+    /// peer has not shown another branch or rubbish of it.
+    pub fn may_fetch(&self, peer: PeerId, feed: &FeedId) -> Option<(Priority, u64)> {
+        let session = self.sessions.get(&peer)?;
+        let feed = self.feeds.get(self.feeds.ix(feed)?);
+        let may = feed.receives()
+            && self.feeds.visible(feed, &peer.feed, session.known)
+            && !self.feeds.is_shunned(&peer.feed, feed);
+        may.then(|| (feed.priority(), feed.shown()))
+    }
+
     fn visibility_changed(&mut self, ix: feeds::Ix, now: u64) {
         self.examine(ix, now);
         self.correct_notes(ix);
@@ -302,7 +321,7 @@ impl Ebt {
             let told: Vec<PeerId> = self
                 .sessions
                 .values()
-                .filter(|s| s.feeds.get(&ix).is_some_and(|pf| pf.mine.is_some()))
+                .filter(|s| s.feeds.get(ix).mine().is_some())
                 .map(|s| s.peer)
                 .collect();
             for peer in told {
@@ -416,8 +435,9 @@ impl Ebt {
             return Vec::new();
         };
         let heard = |s: &Session| {
-            s.feeds.get(&ix)?.theirs?.sequence()?;
-            Some((s.peer, s.heard(feed)?.sequence?))
+            let peer_feed = s.feeds.get(ix);
+            peer_feed.theirs()?.sequence()?;
+            Some((s.peer, peer_feed.claim()?))
         };
         self.sessions.values().filter_map(heard).collect()
     }
@@ -435,16 +455,14 @@ impl Ebt {
             sources: session.sources,
             ..SessionStatus::default()
         };
-        for (ix, peer_feed) in &session.feeds {
-            let feed = self.feeds.get(*ix);
-            let heard = session
-                .heard(&feed.id)
-                .and_then(|h| h.sequence)
-                .unwrap_or(0);
-            if feed.receives() {
-                status.behind += heard.saturating_sub(feed.tip);
+        for (ix, peer_feed) in session.feeds.iter() {
+            let feed = self.feeds.get(ix);
+            let spoken_of = peer_feed.theirs().is_some() || peer_feed.mine().is_some();
+            if feed.receives() && spoken_of {
+                let heard = peer_feed.heard().and_then(|h| h.sequence);
+                status.behind += heard.unwrap_or(0).saturating_sub(feed.tip);
             }
-            if peer_feed.theirs.is_some_and(Note::receive) {
+            if peer_feed.asks() {
                 status.ahead += feed.shown().saturating_sub(peer_feed.sent);
             }
         }

@@ -22,7 +22,7 @@ impl Ebt {
         if !self.feeds.visible(feed, &peer.feed, session.known) {
             return;
         }
-        let heard = session.heard(&feed.id);
+        let heard = session.feeds.get(ix).heard();
         let stale = heard.is_none_or(|h| now.saturating_sub(h.at) >= self.config.retry_after);
         let theirs = heard.and_then(|h| h.sequence);
         let due = match (feed.want, heard) {
@@ -58,7 +58,7 @@ impl Ebt {
         if let Some(session) = self.sessions.get_mut(&peer)
             && session.is_active()
         {
-            session.feeds.entry(ix).or_default().forced |= forced;
+            session.feeds.get_mut(ix).forced |= forced;
             session.dirty.insert((priority, ix));
             self.ready.insert(peer);
         }
@@ -71,9 +71,8 @@ impl Ebt {
             .sessions
             .values()
             .filter(|s| {
-                let mine = s.feeds.get(&ix).and_then(|pf| pf.mine);
-                let now = self.feeds.note_for(ix, s.peer, s.known);
-                mine.is_some_and(|m| {
+                s.feeds.get(ix).mine().is_some_and(|m| {
+                    let now = self.feeds.note_for(ix, s.peer, s.known);
                     m.receive() != now.receive()
                         || m.sequence().is_some() != now.sequence().is_some()
                 })
@@ -96,11 +95,11 @@ impl Ebt {
                 break;
             };
             let note = self.feeds.note_for(ix, peer, session.known);
-            let peer_feed = session.feeds.entry(ix).or_default();
-            if !std::mem::take(&mut peer_feed.forced) && peer_feed.mine == Some(note) {
+            let peer_feed = session.feeds.get_mut(ix);
+            if !std::mem::take(&mut peer_feed.forced) && peer_feed.mine() == Some(note) {
                 continue;
             }
-            peer_feed.mine = Some(note);
+            peer_feed.set_mine(Some(note));
             let feed = self.feeds.get_mut(ix);
             if note.receive()
                 && let Some(source) = &mut feed.source
@@ -159,10 +158,11 @@ impl Ebt {
         };
         let feed = self.feeds.get(ix);
         let visible = self.feeds.visible(feed, &peer.feed, session.known);
-        let before = session.heard(&feed.id).and_then(|h| h.sequence);
-        session.hear(feed.id, note.sequence(), now);
-        let peer_feed = session.feeds.entry(ix).or_default();
-        let old = peer_feed.theirs.replace(note);
+        let before = session.feeds.get(ix).heard().and_then(|h| h.sequence);
+        session.hear(ix, note.sequence(), now);
+        let peer_feed = session.feeds.get_mut(ix);
+        let old = peer_feed.theirs();
+        peer_feed.set_theirs(note);
         // A note that reports progress while we are sending acknowledges; any
         // other one says from where to go on.
         if let Some(sequence) = note.sequence() {
@@ -173,7 +173,8 @@ impl Ebt {
                 peer_feed.sent = sequence;
             }
         }
-        let answer = peer_feed.mine.is_none() && note != Note::Refuse;
+        let told = peer_feed.mine();
+        let answer = told.is_none() && note != Note::Refuse;
         if !visible {
             if answer {
                 self.mark(peer, ix, false);
@@ -185,9 +186,8 @@ impl Ebt {
         };
         let changed = before != Some(sequence);
         if changed {
-            peer_feed.stalled_until = 0;
+            session.stalled.remove(&ix);
         }
-        let told = peer_feed.mine.and_then(Note::sequence);
         let (tip, own) = (feed.tip, feed.own());
         if own && sequence > tip && old.and_then(Note::sequence) != Some(sequence) {
             self.out.push_back(Output::OwnAhead {
@@ -198,7 +198,7 @@ impl Ebt {
             });
         }
         let shown = feed.shown();
-        let behind = told.is_some_and(|t| t < shown);
+        let behind = told.and_then(Note::sequence).is_some_and(|t| t < shown);
         if behind && sequence >= shown {
             session.tell_later(ix, now.saturating_add(self.config.tell_after));
         }
@@ -214,51 +214,49 @@ impl Ebt {
         {
             source.heard = source.heard.max(now);
         }
-        self.examine(ix, now);
+        let lowered = before.is_some_and(|b| b > tip && b > sequence);
+        if sequence > tip || lowered || self.feeds.get(ix).is_source(peer) {
+            self.reconsider(ix, peer, now);
+        }
     }
 
     /// A feed grew: those who get it live are sent it, those who would want to
     /// know are told.
     pub(super) fn spread(&mut self, ix: Ix, now: u64) {
-        let (id, tip) = {
-            let feed = self.feeds.get(ix);
-            (feed.id, feed.shown())
-        };
-        let peers: Vec<PeerId> = self
-            .sessions
-            .values()
-            .filter(|s| s.is_active())
-            .map(|s| s.peer)
-            .collect();
-        for peer in peers {
-            let Some(session) = self.sessions.get_mut(&peer) else {
+        let tip = self.feeds.get(ix).shown();
+        let tell_at = now.saturating_add(self.config.tell_after);
+        let (mut to_push, mut to_mark) = (Vec::new(), Vec::new());
+        for session in self.sessions.values_mut().filter(|s| s.is_active()) {
+            let peer_feed = session.feeds.get(ix);
+            // Refused, in this session or lately; or never heard of.
+            let Some(heard) = peer_feed.heard().and_then(|h| h.sequence) else {
                 continue;
             };
-            if !self
-                .feeds
-                .visible(self.feeds.get(ix), &peer.feed, session.known)
-            {
+            let asks = peer_feed.asks();
+            let behind = || peer_feed.mine().and_then(Note::sequence).is_some_and(|t| t < tip);
+            let push = asks && peer_feed.sent < tip;
+            let mark = !asks && heard < tip;
+            if !push && !mark && !behind() {
                 continue;
             }
-            let heard = session.clock.get(&id).and_then(|h| h.sequence);
-            let peer_feed = session.feeds.get(&ix);
-            let asks = peer_feed.is_some_and(|pf| pf.theirs.is_some_and(Note::receive));
-            let lacks = peer_feed.is_none_or(|pf| pf.sent < tip);
-            let told = peer_feed.and_then(|pf| pf.mine).and_then(Note::sequence);
-            if asks && lacks {
-                self.queue_push(peer, ix);
+            let feed = self.feeds.get(ix);
+            if !self.feeds.visible(feed, &session.peer.feed, session.known) {
                 continue;
             }
-            match heard {
-                // Refused, in this session or lately; or never heard of.
-                None => {}
-                Some(sequence) if sequence < tip && !asks => self.mark(peer, ix, false),
+            if push {
+                to_push.push(session.peer);
+            } else if mark {
+                to_mark.push(session.peer);
+            } else {
                 // It has as much; that we have caught up can wait for a quiet moment.
-                Some(_) if told.is_some_and(|t| t < tip) => {
-                    session.tell_later(ix, now.saturating_add(self.config.tell_after));
-                }
-                Some(_) => {}
+                session.tell_later(ix, tell_at);
             }
+        }
+        for peer in to_push {
+            self.queue_push(peer, ix);
+        }
+        for peer in to_mark {
+            self.mark(peer, ix, false);
         }
     }
 
@@ -275,7 +273,11 @@ impl Ebt {
         if session.tell_at.take_if(|at| *at <= now).is_none() {
             return;
         }
-        for ix in std::mem::take(&mut session.tell) {
+        let tell = std::mem::take(&mut session.tell);
+        for ix in &tell {
+            session.feeds.get_mut(*ix).telling = false;
+        }
+        for ix in tell {
             let feed = self.feeds.get(ix);
             let moving = !feed.inflight.is_empty() || now.saturating_sub(feed.grown) < wait;
             if !moving {

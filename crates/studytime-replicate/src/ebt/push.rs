@@ -4,7 +4,6 @@
 use super::Ebt;
 use super::api::{Output, Payload, PeerId};
 use super::feeds::Ix;
-use crate::clock::Note;
 use crate::store::StoredMessage;
 use studytime_schema::FeedId;
 
@@ -15,7 +14,7 @@ impl Ebt {
     /// Puts a feed in line for a peer that asked for it.
     pub(super) fn queue_push(&mut self, peer: PeerId, ix: Ix) {
         if let Some(session) = self.sessions.get_mut(&peer) {
-            let peer_feed = session.feeds.entry(ix).or_default();
+            let peer_feed = session.feeds.get_mut(ix);
             let being_read = session.reading.is_some_and(|(reading, _)| reading == ix);
             if !peer_feed.queued && !being_read {
                 peer_feed.queued = true;
@@ -29,9 +28,9 @@ impl Ebt {
     /// not, or has everything.
     fn wants_from(&self, peer: PeerId, ix: Ix) -> Option<u64> {
         let session = self.sessions.get(&peer)?;
-        let peer_feed = session.feeds.get(&ix)?;
+        let peer_feed = session.feeds.get(ix);
         let feed = self.feeds.get(ix);
-        let asks = peer_feed.theirs.is_some_and(Note::receive)
+        let asks = peer_feed.asks()
             && self.feeds.visible(feed, &peer.feed, session.known);
         (asks && peer_feed.sent < feed.shown()).then(|| peer_feed.sent + 1)
     }
@@ -44,9 +43,7 @@ impl Ebt {
                 return None;
             }
             let ix = session.push.pop_front()?;
-            if let Some(peer_feed) = session.feeds.get_mut(&ix) {
-                peer_feed.queued = false;
-            }
+            session.feeds.get_mut(ix).queued = false;
             let max_bytes = session.room.min(MAX_READ_BYTES);
             if let Some(from) = self.wants_from(peer, ix) {
                 if let Some(session) = self.sessions.get_mut(&peer) {
@@ -85,7 +82,7 @@ impl Ebt {
             return;
         };
         let shown = self.feeds.get(ix).shown();
-        let peer_feed = session.feeds.entry(ix).or_default();
+        let peer_feed = session.feeds.get_mut(ix);
         for message in messages.iter().filter(|m| m.sequence <= shown) {
             if message.feed == *feed && message.sequence == peer_feed.sent + 1 {
                 peer_feed.sent += 1;

@@ -1,7 +1,8 @@
 //! One peer: the state of its stream, and how it opens, breaks and ends.
 
 use super::api::{EbtError, FallbackReason, Output, PeerId, Priority, Role};
-use super::feeds::Ix;
+use super::feeds::{FeedTable, Ix};
+use super::peer_feed::PeerFeeds;
 use super::{Config, Ebt};
 use crate::clock::{Heard, Note, PeerClock};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,25 +23,6 @@ pub(super) enum State {
     Fallen,
 }
 
-/// One peer's side of one feed, in this session.
-#[derive(Debug, Default)]
-pub(super) struct PeerFeed {
-    /// Its last note; `None` while it has not mentioned the feed.
-    pub(super) theirs: Option<Note>,
-    /// Our last note; `None` while we have sent none.
-    pub(super) mine: Option<Note>,
-    /// The last sequence it has from us, by its note or because we sent it.
-    pub(super) sent: u64,
-    /// Stands in the push queue.
-    pub(super) queued: bool,
-    /// The next note goes out even if it says nothing new.
-    pub(super) forced: bool,
-    /// Not asked before this time, because it announced and did not send.
-    pub(super) stalled_until: u64,
-    /// A message that is not news was looked at once for a fork.
-    pub(super) checked_old: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) peer: PeerId,
@@ -49,11 +31,17 @@ pub(super) struct Session {
     pub(super) state: State,
     /// Our first frame of notes went out.
     pub(super) greeted: bool,
+    /// The peer was given to `createHistoryStream`.
+    fell_back: bool,
     /// What the peer told, in this session and before.
-    pub(super) clock: PeerClock,
-    changed: BTreeSet<FeedId>,
+    pub(super) feeds: PeerFeeds,
+    /// What it told before of feeds that are not known here now.
+    before: PeerClock,
+    /// Feeds of which something was heard that is not saved.
+    unsaved: Vec<Ix>,
     save_at: u64,
-    pub(super) feeds: BTreeMap<Ix, PeerFeed>,
+    /// Feeds it announced and did not send: not asked before this time.
+    pub(super) stalled: BTreeMap<Ix, u64>,
     /// Feeds it mentions that we do not carry.
     pub(super) foreign: BTreeMap<FeedId, Note>,
     pub(super) refusals: BTreeSet<FeedId>,
@@ -67,7 +55,7 @@ pub(super) struct Session {
     pub(super) last_frame: u64,
     restarts: u8,
     /// Feeds to tell the peer our progress of, when it is quiet.
-    pub(super) tell: BTreeSet<Ix>,
+    pub(super) tell: Vec<Ix>,
     pub(super) tell_at: Option<u64>,
     pub(super) sources: usize,
 }
@@ -77,7 +65,6 @@ impl Session {
         peer: PeerId,
         role: Role,
         known: bool,
-        clock: PeerClock,
         config: &Config,
         now: u64,
     ) -> Self {
@@ -89,10 +76,12 @@ impl Session {
                 until: now.saturating_add(config.open_within),
             },
             greeted: false,
-            clock,
-            changed: BTreeSet::new(),
+            fell_back: false,
+            feeds: PeerFeeds::default(),
+            before: PeerClock::new(),
+            unsaved: Vec::new(),
             save_at: now.saturating_add(config.save_every),
-            feeds: BTreeMap::new(),
+            stalled: BTreeMap::new(),
             foreign: BTreeMap::new(),
             refusals: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -103,7 +92,7 @@ impl Session {
             last_message: now,
             last_frame: now,
             restarts: 0,
-            tell: BTreeSet::new(),
+            tell: Vec::new(),
             tell_at: None,
             sources: 0,
         }
@@ -113,43 +102,71 @@ impl Session {
         self.state == State::Active
     }
 
-    /// The last thing known of what the peer holds: by word or by deed.
-    pub(super) fn heard(&self, feed: &FeedId) -> Option<Heard> {
-        self.clock.get(feed).copied()
+    /// Takes in what the peer told in earlier sessions.
+    fn load(&mut self, clock: PeerClock, table: &FeedTable) {
+        for (feed, heard) in clock {
+            match table.ix(&feed) {
+                Some(ix) => self.feeds.get_mut(ix).set_heard(Some(heard)),
+                None => drop(self.before.insert(feed, heard)),
+            }
+        }
+    }
+
+    /// A feed is known here now: what the peer told of it before counts again.
+    pub(super) fn adopt(&mut self, ix: Ix, feed: &FeedId) {
+        if let Some(heard) = self.before.remove(feed) {
+            self.feeds.get_mut(ix).set_heard(Some(heard));
+        }
+    }
+
+    /// Forgets what the peer told of a feed.
+    pub(super) fn unhear(&mut self, ix: Ix, feed: &FeedId) {
+        self.before.remove(feed);
+        self.feeds.get_mut(ix).set_heard(None);
     }
 
     /// The peer said what it holds; a lower number than before is true, too.
-    pub(super) fn hear(&mut self, feed: FeedId, sequence: Option<u64>, now: u64) {
-        self.clock.insert(feed, Heard { sequence, at: now });
-        self.changed.insert(feed);
+    pub(super) fn hear(&mut self, ix: Ix, sequence: Option<u64>, now: u64) {
+        let peer_feed = self.feeds.get_mut(ix);
+        peer_feed.set_heard(Some(Heard { sequence, at: now }));
+        if !std::mem::replace(&mut peer_feed.unsaved, true) {
+            self.unsaved.push(ix);
+        }
     }
 
     /// The peer sent a message, so it holds it.
-    pub(super) fn hear_message(&mut self, feed: FeedId, sequence: u64, now: u64) {
-        let before = self.heard(&feed).and_then(|h| h.sequence).unwrap_or(0);
-        if sequence > before {
-            self.hear(feed, Some(sequence), now);
+    pub(super) fn hear_message(&mut self, ix: Ix, sequence: u64, now: u64) {
+        let heard = self.feeds.get(ix).heard();
+        if sequence > heard.and_then(|h| h.sequence).unwrap_or(0) {
+            self.hear(ix, Some(sequence), now);
         }
     }
 
     /// Puts a feed in line to tell the peer how far we got with it.
     pub(super) fn tell_later(&mut self, ix: Ix, at: u64) {
-        self.tell.insert(ix);
+        if !std::mem::replace(&mut self.feeds.get_mut(ix).telling, true) {
+            self.tell.push(ix);
+        }
         self.tell_at.get_or_insert(at);
     }
 
-    fn take_changes(&mut self) -> PeerClock {
-        let changed = std::mem::take(&mut self.changed);
-        changed
-            .into_iter()
-            .filter_map(|feed| Some((feed, *self.clock.get(&feed)?)))
-            .collect()
+    fn take_changes(&mut self, table: &FeedTable) -> PeerClock {
+        let mut changes = PeerClock::new();
+        for ix in std::mem::take(&mut self.unsaved) {
+            let peer_feed = self.feeds.get_mut(ix);
+            peer_feed.unsaved = false;
+            if let Some(heard) = peer_feed.heard() {
+                changes.insert(table.get(ix).id, heard);
+            }
+        }
+        changes
     }
 
     /// Forgets everything that belongs to one stream.
     fn reset_stream(&mut self, room: usize) {
         self.greeted = false;
-        self.feeds.clear();
+        self.feeds.end_of_stream();
+        self.stalled.clear();
         self.foreign.clear();
         self.refusals.clear();
         self.dirty.clear();
@@ -165,7 +182,7 @@ impl Session {
             State::Waiting { until } | State::Opening { until } => Some(until),
             State::Active | State::Fallen => None,
         };
-        let save = (!self.changed.is_empty()).then_some(self.save_at);
+        let save = (!self.unsaved.is_empty()).then_some(self.save_at);
         [deadline, self.tell_at, save].into_iter().flatten().min()
     }
 }
@@ -181,7 +198,8 @@ impl Ebt {
         if self.sessions.contains_key(&peer) {
             return;
         }
-        let mut session = Session::new(peer, role, known, stored, &self.config, now);
+        let mut session = Session::new(peer, role, known, &self.config, now);
+        session.load(stored, &self.feeds);
         if role == Role::Dialer {
             session.state = State::Opening {
                 until: now.saturating_add(self.config.notes_within),
@@ -260,8 +278,16 @@ impl Ebt {
 
     pub(super) fn activate(&mut self, peer: PeerId, now: u64) {
         self.set_state(peer, State::Active);
+        let session = self.sessions.get_mut(&peer);
+        if session.is_some_and(|s| std::mem::take(&mut s.fell_back)) {
+            self.out.push_back(Output::Resumed { peer });
+        }
         self.ready.insert(peer);
-        for ix in self.feeds.indices() {
+        let all = self.feeds.indices();
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.feeds.reserve(all.len());
+        }
+        for ix in all {
             self.introduce(peer, ix, now);
         }
     }
@@ -293,6 +319,9 @@ impl Ebt {
 
     fn fall_back(&mut self, peer: PeerId, reason: FallbackReason) {
         self.set_state(peer, State::Fallen);
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.fell_back = true;
+        }
         self.out.push_back(Output::Fallback { peer, reason });
     }
 
@@ -308,11 +337,10 @@ impl Ebt {
         let Some(session) = self.sessions.get_mut(&peer) else {
             return;
         };
-        let feeds: Vec<Ix> = session.feeds.keys().copied().collect();
         session.reset_stream(room);
         session.sources = 0;
         session.state = State::Fallen;
-        for ix in feeds {
+        for ix in self.feeds.indices() {
             let feed = self.feeds.get_mut(ix);
             if feed.is_source(peer) {
                 feed.source = None;
@@ -326,7 +354,7 @@ impl Ebt {
         let every = self.config.save_every;
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.save_at = now.saturating_add(every);
-            let changes = session.take_changes();
+            let changes = session.take_changes(&self.feeds);
             if !changes.is_empty() {
                 self.out.push_back(Output::SaveClock {
                     peer: peer.feed,

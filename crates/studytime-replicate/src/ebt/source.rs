@@ -19,11 +19,8 @@ const GAP_PAUSE: u64 = 1_000;
 impl Ebt {
     /// What a peer says it has of a feed, if it may be asked for it at all.
     fn claim(&self, session: &Session, ix: Ix) -> Option<u64> {
-        session.feeds.get(&ix)?.theirs?;
-        if !self.usable(session, ix) {
-            return None;
-        }
-        session.heard(&self.feeds.get(ix).id)?.sequence
+        let claim = session.feeds.get(ix).claim()?;
+        self.usable(session, ix).then_some(claim)
     }
 
     /// Whether a peer may be asked for a feed: as far as we know, it has not
@@ -31,16 +28,9 @@ impl Ebt {
     fn usable(&self, session: &Session, ix: Ix) -> bool {
         let feed = self.feeds.get(ix);
         session.is_active()
-            && session
-                .feeds
-                .get(&ix)
-                .is_none_or(|pf| pf.theirs != Some(Note::Refuse))
+            && session.feeds.get(ix).theirs() != Some(Note::Refuse)
             && self.feeds.visible(feed, &session.peer.feed, session.known)
             && !self.feeds.is_shunned(&session.peer.feed, feed)
-    }
-
-    fn stalled_until(&self, session: &Session, ix: Ix) -> u64 {
-        session.feeds.get(&ix).map_or(0, |pf| pf.stalled_until)
     }
 
     /// The best peer to fetch a feed from: who claims most, and of those who has
@@ -55,11 +45,14 @@ impl Ebt {
         let mut best = None;
         let mut later: Option<u64> = None;
         for session in self.sessions.values() {
-            let claimed = self.claim(session, ix).filter(|c| *c > tip);
-            let Some(claimed) = claimed.filter(|_| Some(session.peer) != except) else {
+            // The cheapest question first: nearly all peers have nothing new.
+            let claimed = session.feeds.get(ix).claim().filter(|c| *c > tip);
+            let Some(claimed) = claimed
+                .filter(|_| Some(session.peer) != except && self.usable(session, ix))
+            else {
                 continue;
             };
-            let stalled = self.stalled_until(session, ix);
+            let stalled = session.stalled.get(&ix).copied().unwrap_or(0);
             if stalled > now {
                 later = Some(later.map_or(stalled, |l| l.min(stalled)));
             } else {
@@ -89,7 +82,7 @@ impl Ebt {
             && let Some(session) = self.sessions.get_mut(&old)
         {
             session.sources = session.sources.saturating_sub(1);
-            let mine = session.feeds.get(&ix).and_then(|pf| pf.mine);
+            let mine = session.feeds.get(ix).mine();
             if mine.is_some_and(Note::receive) {
                 self.mark(old, ix, false);
             }
@@ -107,6 +100,25 @@ impl Ebt {
     pub(super) fn examine(&mut self, ix: Ix, now: u64) {
         let due = self.examine_now(ix, now);
         self.feeds.schedule(ix, due.map(|at| at.max(now + 1)));
+    }
+
+    /// Looks at a feed after a peer's note that may matter for it, but not more
+    /// closely than that can make a difference: of fifty peers that all have
+    /// the news, one sends them and the others have to wait anyway.
+    pub(super) fn reconsider(&mut self, ix: Ix, peer: PeerId, now: u64) {
+        let feed = self.feeds.get(ix);
+        let source = feed.source.filter(|s| s.peer != peer);
+        let busy = source.is_some_and(|s| {
+            let session = self.sessions.get(&s.peer);
+            session.and_then(|s| self.claim(s, ix)) > Some(feed.tip)
+        });
+        match (busy, feed.due()) {
+            (true, Some(due)) => {
+                let due = due.min(now.saturating_add(self.config.switch_after));
+                self.feeds.schedule(ix, Some(due));
+            }
+            _ => self.examine(ix, now),
+        }
     }
 
     fn examine_now(&mut self, ix: Ix, now: u64) -> Option<u64> {
@@ -136,6 +148,12 @@ impl Ebt {
             return Some(now + self.config.switch_after);
         }
         let claimed = self.claim(session, ix);
+        // Just asked, or sending: nothing to decide yet.
+        let until = source.heard.saturating_add(self.config.switch_after);
+        if now < until && !busy && claimed.is_some_and(|c| c > tip) {
+            self.feeds.get_mut(ix).news_since = None;
+            return Some(until);
+        }
         let silent = session.pending.is_empty()
             && now.saturating_sub(session.last_message) >= self.config.switch_after;
         let (other, later) = self.best_source(ix, Some(source.peer), now);
@@ -238,7 +256,7 @@ impl Ebt {
     fn stall(&mut self, ix: Ix, peer: PeerId, now: u64) {
         let until = now.saturating_add(self.config.stalled_for);
         if let Some(session) = self.sessions.get_mut(&peer) {
-            session.feeds.entry(ix).or_default().stalled_until = until;
+            session.stalled.insert(ix, until);
         }
     }
 
@@ -265,10 +283,10 @@ impl Ebt {
         {
             return;
         }
-        session.hear_message(id, sequence, now);
+        session.hear_message(ix, sequence, now);
         let (expected, tip) = (feed.expected(), feed.tip);
         let is_source = feed.is_source(peer);
-        let peer_feed = session.feeds.entry(ix).or_default();
+        let peer_feed = session.feeds.get_mut(ix);
         // What it sends, it need not be sent.
         peer_feed.sent = peer_feed.sent.max(sequence);
         if sequence == expected {
@@ -292,7 +310,7 @@ impl Ebt {
             });
         } else if sequence < expected {
             let look = sequence <= tip && !std::mem::replace(&mut peer_feed.checked_old, true);
-            let asks_still = peer_feed.mine.is_none_or(Note::receive);
+            let asks_still = peer_feed.mine().is_none_or(Note::receive);
             if look {
                 // Cheap when it is the same; if not, its author has forked the feed.
                 self.out.push_back(Output::Ingest {

@@ -16,8 +16,11 @@ pub struct ClientConfig {
     pub chunk: u64,
     /// After which time a feed is asked for again (5 min).
     pub poll_every: u64,
-    /// After which silence a call is given up (30 s).
+    /// After which time without anything new a call is given up (30 s).
     pub silent_for: u64,
+    /// How long one call may take (10 min); then it is ended, and asked again from
+    /// where it stands. A peer that trickles keeps no place for ever.
+    pub longest: u64,
     /// How long to wait after a failed call (30 s), doubled each time up to
     /// `poll_every`.
     pub retry_after: u64,
@@ -30,8 +33,19 @@ impl Default for ClientConfig {
             chunk: 1_000,
             poll_every: 300_000,
             silent_for: 30_000,
+            longest: 600_000,
             retry_after: 30_000,
         }
+    }
+}
+
+/// Items that are no messages a call may bring.
+const MAX_IDLE: u64 = 8;
+
+impl ClientConfig {
+    fn deadline(&self, open: &Open) -> u64 {
+        (open.heard.saturating_add(self.silent_for))
+            .min(open.started.saturating_add(self.longest))
     }
 }
 
@@ -92,7 +106,12 @@ struct Open {
     next: u64,
     /// Messages that came too early: some peers send out of order.
     early: BTreeMap<u64, Bytes>,
+    /// Messages that came, old ones and repetitions included.
     items: u64,
+    /// Items that are no messages.
+    idle: u64,
+    started: u64,
+    /// When something new last came.
     heard: u64,
     /// How the stream ended, while its messages are on their way into the store.
     ended: Option<bool>,
@@ -155,6 +174,20 @@ impl HistoryClient {
         self.start(now);
     }
 
+    /// Stops fetching all feeds that are fetched again and again: EBT does that
+    /// now. What was asked for once goes on.
+    pub fn stop(&mut self, now: u64) {
+        let standing: Vec<FeedId> = self
+            .feeds
+            .iter()
+            .filter(|(_, f)| !f.once)
+            .map(|(feed, _)| *feed)
+            .collect();
+        for feed in standing {
+            self.remove(&feed, now);
+        }
+    }
+
     /// A feed has grown by other ways.
     pub fn appended(&mut self, feed: &FeedId, tip: u64) {
         if let Some(fetch) = self.feeds.get_mut(feed) {
@@ -192,6 +225,8 @@ impl HistoryClient {
                 next,
                 early: BTreeMap::new(),
                 items: 0,
+                idle: 0,
+                started: now,
                 heard: now,
                 ended: None,
             });
@@ -214,7 +249,6 @@ impl HistoryClient {
         let Some((feed, open)) = self.open_mut(call) else {
             return;
         };
-        open.heard = now;
         let message = match history_item(item).and_then(|m| Frame::parse(&m)) {
             Ok(Frame::Message {
                 author,
@@ -222,7 +256,10 @@ impl HistoryClient {
                 wire,
             }) if author == feed => Some((sequence, wire)),
             // Some peers say `{"sync":true}` between what is old and what is new.
-            Ok(Frame::Notes(notes)) if notes.is_empty() => return,
+            Ok(Frame::Notes(notes)) if notes.is_empty() && open.idle < MAX_IDLE => {
+                open.idle += 1;
+                return;
+            }
             _ => None,
         };
         let Some((sequence, wire)) = message else {
@@ -230,8 +267,11 @@ impl HistoryClient {
         };
         open.items += 1;
         let over = open.items >= chunk;
-        if sequence >= open.next {
-            open.early.insert(sequence, wire);
+        // Repetitions, and what is further off than the call can reach, are no
+        // reason to go on waiting.
+        let in_reach = (open.next..open.next.saturating_add(chunk)).contains(&sequence);
+        if in_reach && open.early.insert(sequence, wire).is_none() {
+            open.heard = now;
         }
         let mut ready = Vec::new();
         while let Some(wire) = open.early.remove(&open.next) {
@@ -339,7 +379,7 @@ impl HistoryClient {
         let free =
             self.feeds.values().filter(|f| f.open.is_some()).count() < self.config.concurrent;
         let at = |f: &Fetch| match &f.open {
-            Some(open) if open.ended.is_none() => Some(open.heard + self.config.silent_for),
+            Some(open) if open.ended.is_none() => Some(self.config.deadline(open)),
             Some(_) => None,
             None => free.then_some(f.due),
         };
@@ -348,15 +388,16 @@ impl HistoryClient {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: u64) {
-        let silent: Vec<u64> = self
+        let over: Vec<(u64, bool)> = self
             .feeds
             .values()
             .filter_map(|f| f.open.as_ref())
-            .filter(|o| o.ended.is_none() && o.heard + self.config.silent_for <= now)
-            .map(|o| o.call)
+            .filter(|o| o.ended.is_none() && self.config.deadline(o) <= now)
+            // A slow one that brought something is as good as others.
+            .map(|o| (o.call, o.heard + self.config.silent_for > now))
             .collect();
-        for call in silent {
-            self.finish(call, false, true, now);
+        for (call, slow) in over {
+            self.finish(call, slow, true, now);
         }
         self.start(now);
     }

@@ -136,6 +136,7 @@ impl World {
                 self.nodes[node].store.forget_heard(&feed).unwrap();
             }
             Output::Fallback { .. } => self.nodes[node].fallbacks += 1,
+            Output::Resumed { .. } => self.nodes[node].resumed += 1,
             Output::Restart { peer } => {
                 self.nodes[node].restarts += 1;
                 let (_, to) = self.peer(node, peer.connection);
