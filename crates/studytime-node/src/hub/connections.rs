@@ -4,6 +4,7 @@ use super::{Errand, Hub, blob_peer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use studytime_blobs::wants::PeerKind;
+use studytime_replicate::ebt::Audience;
 use studytime_replicate::{PeerClock, PeerId, Role};
 use studytime_schema::FeedId;
 use tokio::sync::Notify;
@@ -15,6 +16,8 @@ pub(crate) struct Slot {
     pub(crate) address: String,
     pub(crate) outgoing: bool,
     pub(crate) studytime: bool,
+    /// More than a stranger.
+    pub(super) known: bool,
     pub(crate) since: u64,
     pub(crate) traffic: (u64, u64),
     pub(crate) note: Option<String>,
@@ -72,6 +75,7 @@ impl Hub {
                     address: slot.address,
                     outgoing: slot.outgoing,
                     studytime: false,
+                    known: slot.known,
                     since: now,
                     traffic: (0, 0),
                     note: None,
@@ -83,6 +87,33 @@ impl Hub {
             s.wants.connect(blob_peer(peer), PeerKind::Other, now);
             true
         })
+    }
+
+    /// Who became more than a stranger while connected, or is not any more. Asks
+    /// `is_known` without holding anything.
+    pub(crate) fn review_known(&self, is_known: impl Fn(&FeedId) -> bool) {
+        let mut slots = Vec::new();
+        self.each_slot(|connection, slot| slots.push((connection, slot.feed, slot.known)));
+        for (connection, feed, before) in slots {
+            let known = is_known(&feed);
+            if known == before {
+                continue;
+            }
+            self.act(|s, now| {
+                let Some(slot) = s.slots.get_mut(&connection) else {
+                    return;
+                };
+                slot.known = known;
+                s.ebt.set_known(PeerId::new(feed, connection), known, now);
+                // What is for known peers only may be fetched from it now, or not.
+                let wanted = s
+                    .wanted
+                    .iter()
+                    .filter(|(_, w)| w.audience == Audience::Known);
+                let wanted = wanted.map(|(feed, _)| *feed).collect();
+                s.errand(connection, Errand::Wanted(wanted));
+            });
+        }
     }
 
     /// A connection is gone.

@@ -20,6 +20,10 @@ pub(crate) enum Errand {
         max_bytes: usize,
     },
     Fallback(FallbackReason),
+    /// EBT works after all: the fallback ends.
+    EbtWorks,
+    /// These feeds may be wanted otherwise than before.
+    Wanted(Vec<FeedId>),
     FetchHistory {
         feed: FeedId,
         from: u64,

@@ -182,8 +182,10 @@ impl Hub {
 
     /// Whether a feed may be shown to a peer: not what is blocked here, not to
     /// those its author blocks, and people's feeds not to strangers.
-    pub(crate) fn may_see(&self, feed: &FeedId, peer: &FeedId, known: bool) -> bool {
-        self.lock().ebt.may_have(peer, known, feed)
+    pub(crate) fn may_see(&self, feed: &FeedId, peer: PeerId) -> bool {
+        let state = self.lock();
+        let known = state.slots.get(&peer.connection).is_some_and(|s| s.known);
+        state.ebt.may_have(&peer.feed, known, feed)
     }
 
     /// Remembers that a feed is not fetched from a peer, from now on and after
@@ -223,6 +225,7 @@ impl Hub {
                 .iter()
                 .map(|(feed, (want, _))| (*feed, *want))
                 .collect();
+            let mut changed = Vec::new();
             if !std::mem::replace(&mut s.planned, true) {
                 // As in the last run: nobody has to be told anything new.
                 s.ebt
@@ -233,18 +236,23 @@ impl Hub {
                     .filter(|(feed, want)| s.wanted.get(feed) != Some(want))
                 {
                     s.ebt.set_wanted(*feed, *want, now);
+                    changed.push(*feed);
                 }
             }
             for feed in s.wanted.keys().filter(|f| !new.contains_key(f)) {
                 s.ebt.remove_wanted(feed, now);
+                changed.push(*feed);
             }
             for feed in blocked.symmetric_difference(&s.blocked) {
                 s.ebt.set_blocked(*feed, blocked.contains(feed), now);
+                changed.push(*feed);
             }
             for (author, target) in blocks.symmetric_difference(&s.blocks) {
                 s.ebt
                     .set_block(*author, *target, blocks.contains(&(*author, *target)), now);
+                changed.push(*author);
             }
+            s.tell_wanted(changed);
             let cut: Vec<u64> = s
                 .slots
                 .iter()
@@ -305,6 +313,17 @@ impl State {
         let old = self.tips.entry(feed).or_default();
         *old = tip.max(*old);
         self.tell_history(feed);
+    }
+
+    /// Tells those who use history streams which feeds are wanted otherwise now.
+    fn tell_wanted(&mut self, changed: Vec<FeedId>) {
+        if changed.is_empty() {
+            return;
+        }
+        let legacy: Vec<u64> = self.legacy.iter().copied().collect();
+        for connection in legacy {
+            self.errand(connection, Errand::Wanted(changed.clone()));
+        }
     }
 
     /// Tells those who use history streams how far a feed goes.

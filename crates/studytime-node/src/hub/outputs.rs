@@ -63,6 +63,7 @@ impl Hub {
                 },
             ),
             Output::Fallback { peer, reason } => (peer, Errand::Fallback(reason)),
+            Output::Resumed { peer } => (peer, Errand::EbtWorks),
             Output::Fetch { peer, feed, from } => (peer, Errand::FetchHistory { feed, from }),
             Output::SaveClock { peer, changes } => {
                 return self.chore(Chore::SaveClock(peer, changes));

@@ -1,34 +1,40 @@
-//! Feeds over one connection: EBT, and `createHistoryStream` in both roles.
+//! Feeds over one connection: EBT, and what all feed streams share: frames that
+//! wait for their share of the byte budget, and reads from the store.
 
+use super::history::{Client, Servers};
 use super::session::{Done, Session, Use};
 use crate::clock::now_ms;
 use crate::hub::Errand;
-use crate::writer::{Received, Source};
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 use studytime_muxrpc::{Body, Call, CallKind, StreamId};
+use studytime_replicate::StoredMessage;
 use studytime_replicate::ebt::Payload;
-use studytime_replicate::history::{ClientConfig, ClientOutput, ServerOutput};
-use studytime_replicate::store::Shunned;
-use studytime_replicate::wire::{
-    CREATE_HISTORY_STREAM, HistoryRequest, REPLICATE_ARGS, check_replicate_args,
-};
-use studytime_replicate::{HistoryClient, HistoryServer, StoredMessage};
+use studytime_replicate::wire::{REPLICATE, REPLICATE_ARGS, check_replicate_args};
 use studytime_schema::FeedId;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-/// Bytes of messages given to EBT's stream at a time.
-const ROOM: usize = 256 * 1024;
+/// Bytes of messages given to a feed stream at a time.
+pub(super) const ROOM: usize = 256 * 1024;
 /// EBT gets new room when less than this waits to be sent.
 const LOW: usize = 64 * 1024;
 
 /// Who asked for messages from the store.
 #[derive(Debug, Clone, Copy)]
-enum Asker {
+pub(super) enum Asker {
     Ebt,
     History(StreamId),
+}
+
+/// Messages to read from the store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToRead {
+    pub(super) feed: FeedId,
+    pub(super) from: u64,
+    pub(super) max_count: usize,
+    pub(super) max_bytes: usize,
 }
 
 /// Messages a job read.
@@ -36,6 +42,29 @@ pub(super) struct FeedRead {
     asker: Asker,
     feed: FeedId,
     messages: Vec<StoredMessage>,
+}
+
+/// What came on a feed stream, in the order in which it came.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Ebt(StreamId, Bytes),
+    EbtEnd(StreamId),
+    /// An item of a history stream of ours, by the client's number.
+    Item(u64, Bytes),
+    /// Its end; whether it was a good one.
+    ItemsEnd(u64, bool),
+}
+
+impl Arrival {
+    fn size(&self) -> u32 {
+        let len = match self {
+            Self::Ebt(_, bytes) | Self::Item(_, bytes) => bytes.len(),
+            Self::EbtEnd(_) | Self::ItemsEnd(..) => 0,
+        };
+        u32::try_from(len)
+            .unwrap_or(u32::MAX)
+            .min(crate::writer::MAX_PERMIT)
+    }
 }
 
 /// The feed streams of a connection.
@@ -46,27 +75,22 @@ pub(super) struct Feeds {
     unsent: VecDeque<Payload>,
     /// Bytes EBT gave out since it last got room.
     given: usize,
-    /// Frames that wait for their share of the byte budget.
-    frames: VecDeque<Bytes>,
+    /// What waits for its share of the byte budget.
+    arrivals: VecDeque<Arrival>,
     permit: Option<OwnedSemaphorePermit>,
     waiting_for_permit: bool,
-    servers: HashMap<StreamId, HistoryServer>,
-    client: Option<HistoryClient>,
-    calls: HashMap<u64, StreamId>,
+    pub(super) servers: Servers,
+    pub(super) client: Client,
 }
 
 impl Feeds {
-    /// Whether frames wait for the disk: then the socket is not read.
+    /// Whether messages wait for the disk: then the socket is not read.
     pub(super) fn is_backlogged(&self) -> bool {
-        !self.frames.is_empty()
-    }
-
-    pub(super) fn forget_server(&mut self, id: StreamId) {
-        self.servers.remove(&id);
+        !self.arrivals.is_empty()
     }
 
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let at = self.client.as_ref()?.poll_timeout()?;
+        let at = self.client.poll_timeout()?;
         Some(Instant::now() + Duration::from_millis(at.saturating_sub(now_ms())))
     }
 }
@@ -89,62 +113,23 @@ impl Session {
                 max_count,
                 max_bytes,
             } => {
-                self.read_feed(Asker::Ebt, feed, from, max_count, max_bytes);
+                let read = ToRead {
+                    feed,
+                    from,
+                    max_count,
+                    max_bytes,
+                };
+                self.read_feed(Asker::Ebt, read);
             }
-            Errand::Fallback(reason) => {
-                tracing::debug!(
-                    "{}: {reason}; using createHistoryStream",
-                    self.peer.feed.short()
-                );
-                let wanted = self
-                    .node
-                    .inner()
-                    .hub
-                    .act(|s, _| s.ebt.wanted().collect::<Vec<_>>());
-                self.node.inner().hub.uses_history(self.peer.connection);
-                let client = self
-                    .feeds
-                    .client
-                    .get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
-                for (feed, want) in wanted.iter().filter(|(_, w)| w.receive) {
-                    // Of a locked own feed, also the last message that is here:
-                    // a peer that sends the same one confirms it.
-                    let from = self.node.inner().hub.shown(feed);
-                    client.want(*feed, from, want.priority, now_ms());
-                }
-            }
-            Errand::FetchHistory { feed, from } => {
-                self.node.inner().hub.uses_history(self.peer.connection);
-                let client = self
-                    .feeds
-                    .client
-                    .get_or_insert_with(|| HistoryClient::new(ClientConfig::default()));
-                client.fetch_once(feed, from.saturating_sub(1), now_ms());
-            }
-            Errand::Appended { feed, tip, shown } => {
-                for server in self.feeds.servers.values_mut().filter(|s| s.feed() == feed) {
-                    server.appended(shown);
-                }
-                if let Some(client) = &mut self.feeds.client {
-                    client.appended(&feed, tip);
-                }
-            }
-            Errand::Ingested { feed, tip, outcome } => {
-                if let Some(client) = &mut self.feeds.client {
-                    client.handle_ingested(&feed, tip, outcome, now_ms());
-                }
-            }
-            _ => {}
+            history => self.history_errand(history),
         }
     }
 
     fn open_ebt(&mut self) {
         let args = serde_json::value::RawValue::from_string(REPLICATE_ARGS.to_owned());
-        let called = args.ok().and_then(|args| {
-            self.mux
-                .call_raw(CallKind::Duplex, &["ebt", "replicate"], &args)
-                .ok()
-        });
+        let called = args
+            .ok()
+            .and_then(|args| self.mux.call_raw(CallKind::Duplex, REPLICATE, &args).ok());
         if let Some(id) = called {
             self.uses.insert(id, Use::Ebt);
             self.feeds.ebt = Some(id);
@@ -176,21 +161,8 @@ impl Session {
         }
     }
 
-    pub(super) fn ebt_frame(&mut self, frame: Bytes) {
-        self.feeds.frames.push_back(frame);
-    }
-
-    pub(super) fn ebt_ended(&mut self, id: StreamId) {
-        if self.feeds.ebt != Some(id) {
-            return;
-        }
-        self.feeds.ebt = None;
-        self.feeds.unsent.clear();
-        let peer = self.peer;
-        self.node
-            .inner()
-            .hub
-            .act(|s, now| s.ebt.handle_closed(peer, now));
+    pub(super) fn arrived(&mut self, arrival: Arrival) {
+        self.feeds.arrivals.push_back(arrival);
     }
 
     pub(super) fn permitted(&mut self, permit: Option<OwnedSemaphorePermit>) {
@@ -202,19 +174,16 @@ impl Session {
 
     /// Moves frames in, messages out.
     pub(super) fn drive_feeds(&mut self) {
-        self.take_frames();
+        self.take_arrivals();
         self.send_ebt();
         self.drive_servers();
-        self.drive_client();
+        self.drive_client(None);
     }
 
-    /// Hands frames to EBT, each with a share of the bytes that may be between
+    /// Hands on what came, each with a share of the bytes that may be between
     /// socket and disk.
-    fn take_frames(&mut self) {
-        while let Some(frame) = self.feeds.frames.front() {
-            let size = u32::try_from(frame.len())
-                .unwrap_or(u32::MAX)
-                .min(crate::writer::MAX_PERMIT);
+    fn take_arrivals(&mut self) {
+        while let Some(size) = self.feeds.arrivals.front().map(Arrival::size) {
             let permit = match self.feeds.permit.take() {
                 Some(permit) => permit,
                 None => {
@@ -232,58 +201,74 @@ impl Session {
                     }
                 }
             };
-            let Some(frame) = self.feeds.frames.pop_front() else {
-                return;
-            };
-            let peer = self.peer;
-            let taken = self
-                .node
-                .inner()
-                .hub
-                .act(|s, now| s.ebt.handle_frame(peer, &frame, now));
-            self.node.ship_ingest(Some(permit));
-            if let Err(error) = taken {
-                self.feeds.frames.clear();
-                if let Some(id) = self.feeds.ebt.take() {
-                    self.uses.remove(&id);
-                    self.mux.fail(id, &error.to_string());
-                    self.node
-                        .inner()
-                        .hub
-                        .act(|s, now| s.ebt.handle_closed(peer, now));
-                }
+            match self.feeds.arrivals.pop_front() {
+                Some(Arrival::Ebt(id, frame)) => self.ebt_frame(id, &frame, permit),
+                Some(Arrival::EbtEnd(id)) => self.ebt_ended(id),
+                Some(Arrival::Item(call, item)) => self.history_item(call, &item, permit),
+                Some(Arrival::ItemsEnd(call, ok)) => self.history_ended(call, ok),
+                None => return,
             }
         }
     }
 
+    fn ebt_frame(&mut self, id: StreamId, frame: &Bytes, permit: OwnedSemaphorePermit) {
+        // A stream that was replaced may have left frames behind.
+        if self.feeds.ebt != Some(id) {
+            return;
+        }
+        let peer = self.peer;
+        let hub = &self.node.inner().hub;
+        let taken = hub.act(|s, now| s.ebt.handle_frame(peer, frame, now));
+        self.node.ship_ingest(Some(permit));
+        if let Err(error) = taken {
+            self.uses.remove(&id);
+            self.mux.fail(id, &error.to_string());
+            self.ebt_ended(id);
+        }
+    }
+
+    fn ebt_ended(&mut self, id: StreamId) {
+        if self.feeds.ebt != Some(id) {
+            return;
+        }
+        self.feeds.ebt = None;
+        self.feeds.unsent.clear();
+        let peer = self.peer;
+        self.node
+            .inner()
+            .hub
+            .act(|s, now| s.ebt.handle_closed(peer, now));
+    }
+
     fn send_ebt(&mut self) {
         let Some(id) = self.feeds.ebt else { return };
-        while let Some(payload) = self.feeds.unsent.front() {
-            let bytes = Bytes::copy_from_slice(payload.as_bytes());
-            let len = bytes.len();
-            if self.mux.send(id, Body::raw_json(bytes)).is_err() {
-                return;
-            }
-            self.feeds.given += len;
-            self.feeds.unsent.pop_front();
+        while !self.feeds.unsent.is_empty() && self.mux.writable(id) {
+            let Some(payload) = self.feeds.unsent.pop_front() else {
+                break;
+            };
+            let bytes = match payload {
+                Payload::Notes(bytes) => bytes,
+                Payload::Message(text) => Bytes::copy_from_slice(text.as_bytes()),
+            };
+            self.feeds.given += bytes.len();
+            let _ = self.mux.send(id, Body::raw_json(bytes));
         }
-        if self.feeds.given > 0 && self.mux.queued_bytes() < LOW {
+        if self.feeds.given > 0 && self.feeds.unsent.is_empty() && self.mux.queued_bytes() < LOW {
             self.feeds.given = 0;
             let peer = self.peer;
             self.node.inner().hub.act(|s, _| s.ebt.writable(peer, ROOM));
         }
     }
 
-    fn read_feed(
-        &mut self,
-        asker: Asker,
-        feed: FeedId,
-        from: u64,
-        max_count: usize,
-        max_bytes: usize,
-    ) {
+    pub(super) fn read_feed(&mut self, asker: Asker, read: ToRead) {
         let node = self.node.clone();
         self.jobs.spawn_blocking(move || {
+            let ToRead {
+                feed,
+                from,
+                max_count,
+                max_bytes,
+            } = read;
             let messages = node.inner().feeds.read(&feed, from, max_count, max_bytes);
             if let Err(error) = &messages {
                 node.trouble(format!("the log could not be read: {error}"));
@@ -305,150 +290,7 @@ impl Session {
                     .hub
                     .act(|s, _| s.ebt.handle_read(peer, &read.feed, &read.messages));
             }
-            Asker::History(id) => {
-                if let Some(server) = self.feeds.servers.get_mut(&id) {
-                    server.handle_read(&read.messages);
-                }
-            }
-        }
-    }
-
-    pub(super) fn serve_history(&mut self, id: StreamId, call: &Call) {
-        let request = match HistoryRequest::from_args(call.args_json()) {
-            Ok(request) => request,
-            Err(error) => return self.mux.fail(id, &error.to_string()),
-        };
-        let tip = self.node.inner().hub.shown(&request.feed);
-        let allowed = self
-            .node
-            .inner()
-            .hub
-            .may_see(&request.feed, &self.peer.feed, self.known);
-        self.uses.insert(id, Use::HistoryServe);
-        self.node.inner().hub.uses_history(self.peer.connection);
-        self.feeds
-            .servers
-            .insert(id, HistoryServer::new(request, tip, allowed, ROOM));
-    }
-
-    fn drive_servers(&mut self) {
-        let ids: Vec<StreamId> = self.feeds.servers.keys().copied().collect();
-        for id in ids {
-            if !self.mux.writable(id) {
-                continue;
-            }
-            let Some(server) = self.feeds.servers.get_mut(&id) else {
-                continue;
-            };
-            server.writable(ROOM);
-            while let Some(output) = self
-                .feeds
-                .servers
-                .get_mut(&id)
-                .and_then(HistoryServer::poll_output)
-            {
-                match output {
-                    ServerOutput::Send(item) => {
-                        // A read is at most ROOM, half of what a stream takes.
-                        let _ = self.mux.send(id, Body::raw_json(item));
-                    }
-                    ServerOutput::Read {
-                        feed,
-                        from,
-                        max_count,
-                        max_bytes,
-                    } => {
-                        self.read_feed(Asker::History(id), feed, from, max_count, max_bytes);
-                    }
-                    ServerOutput::End => {
-                        self.mux.end(id);
-                        self.feeds.servers.remove(&id);
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    fn drive_client(&mut self) {
-        let Some(mut client) = self.feeds.client.take() else {
-            return;
-        };
-        while let Some(output) = client.poll_output() {
-            match output {
-                ClientOutput::Call { call, request } => {
-                    self.call_history(call, &request, &mut client)
-                }
-                ClientOutput::Cancel { call } => {
-                    if let Some(id) = self.feeds.calls.remove(&call) {
-                        self.uses.remove(&id);
-                        self.mux.end(id);
-                    }
-                }
-                ClientOutput::Ingest {
-                    feed,
-                    sequence,
-                    wire,
-                } => self.node.inner().writer.ingest(Received {
-                    feed,
-                    sequence,
-                    wire,
-                    from: Source::Peer(self.peer),
-                    permit: None,
-                }),
-                ClientOutput::Shun {
-                    feed,
-                    sequence,
-                    fork,
-                } => {
-                    self.node.inner().hub.shun(Shunned {
-                        peer: self.peer.feed,
-                        feed,
-                        sequence,
-                        fork,
-                        at: now_ms(),
-                    });
-                }
-                _ => {}
-            }
-        }
-        if !client.is_empty() {
-            self.feeds.client = Some(client);
-        }
-    }
-
-    fn call_history(&mut self, call: u64, request: &HistoryRequest, client: &mut HistoryClient) {
-        let args = serde_json::value::RawValue::from_string(request.to_args());
-        let called = args.ok().and_then(|args| {
-            self.mux
-                .call_raw(CallKind::Source, CREATE_HISTORY_STREAM, &args)
-                .ok()
-        });
-        match called {
-            Some(id) => {
-                self.uses.insert(id, Use::HistoryFetch(call));
-                self.feeds.calls.insert(call, id);
-            }
-            None => client.handle_end(call, false, now_ms()),
-        }
-    }
-
-    pub(super) fn history_item(&mut self, call: u64, item: &Bytes) {
-        if let Some(client) = &mut self.feeds.client {
-            client.handle_item(call, item, now_ms());
-        }
-    }
-
-    pub(super) fn history_ended(&mut self, call: u64, ok: bool) {
-        self.feeds.calls.remove(&call);
-        if let Some(client) = &mut self.feeds.client {
-            client.handle_end(call, ok, now_ms());
-        }
-    }
-
-    pub(super) fn history_timer(&mut self) {
-        if let Some(client) = &mut self.feeds.client {
-            client.handle_timeout(now_ms());
+            Asker::History(id) => self.history_read(id, &read.messages),
         }
     }
 }

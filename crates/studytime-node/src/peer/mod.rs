@@ -5,6 +5,8 @@
 
 mod blobs;
 mod feeds;
+mod history;
+mod ping;
 mod serve;
 mod session;
 
@@ -80,7 +82,7 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     if let Some(up) = link.up {
         let _ = up.send(Ok(()));
     }
-    let mut session = Session::new(node.clone(), peer, link.outgoing, link.invited, known);
+    let mut session = Session::new(node.clone(), peer, link.outgoing, link.invited);
     session.greet();
     let why = run(node, link.stream, link.secure, &mut session, &wake).await;
     session.close();
@@ -103,6 +105,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     } = secure;
     let (mut incoming, mut outgoing) = (Vec::with_capacity(READ), Vec::with_capacity(WRITE * 2));
     let mut plain = Vec::new();
+    // When the peer last sent anything, or we last did not look.
     let mut last_read = Instant::now();
     let mut leaving: Option<(Instant, Farewell)> = None;
     let mut said_goodbye = false;
@@ -127,6 +130,10 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             }
             seal.goodbye(&mut outgoing);
             said_goodbye = true;
+        }
+        if !session.wants_bytes() {
+            // It may be sending all the time: the silence is ours.
+            last_read = Instant::now();
         }
         let deadline = leaving.as_ref().map_or(last_read + INACTIVE, |(at, _)| *at);
         let (timer, reads) = (
@@ -186,3 +193,6 @@ fn broken(error: &io::Error, leaving: Option<(Instant, Farewell)>) -> Farewell {
         None => format!("the connection broke: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What we answer when the peer calls.
 
-use super::session::{Done, Session, Use, ping_body};
+use super::ping::Ping;
+use super::session::{Done, Session, Use};
 use crate::api::ApiError;
 use crate::calls::invites;
 use crate::hub::blob_peer;
@@ -8,12 +9,12 @@ use serde_json::{Value, json};
 use studytime_blobs::wire::{GetArgs, HasArgs};
 use studytime_muxrpc::{Body, Call, CallKind, StreamId};
 use studytime_schema::FeedId;
+use tokio::time::Instant;
 
 /// What may be called, in the form `manifest` answers it.
 fn manifest() -> Value {
     json!({
         "manifest": "sync",
-        "whoami": "sync",
         "createHistoryStream": "source",
         "gossip": { "ping": "duplex" },
         "ebt": { "replicate": "duplex" },
@@ -42,7 +43,11 @@ impl Session {
             ("studytime.info", CallKind::Async) => self.serve_info(id),
             ("gossip.ping", CallKind::Duplex) => {
                 self.uses.insert(id, Use::Ping);
-                let _ = self.mux.send(id, ping_body());
+                let ping = Ping::called(id, Instant::now());
+                if let Some(old) = self.pings[1].replace(ping) {
+                    self.uses.remove(&old.id);
+                    self.mux.end(old.id);
+                }
             }
             ("blobs.createWants", CallKind::Source) => {
                 if let Some(old) = self.wants_out.replace(id) {

@@ -1,7 +1,8 @@
 //! What is going on over one connection: its streams and the jobs behind them.
 
 use super::blobs::{Downloads, Uploads};
-use super::feeds::Feeds;
+use super::feeds::{Arrival, Feeds};
+use super::ping::{self, Ping};
 use crate::hub::{Errand, blob_peer};
 use crate::nearby::Info;
 use crate::node::Node;
@@ -13,9 +14,6 @@ use studytime_replicate::PeerId;
 use studytime_schema::BlobId;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-
-/// How often we say that we are alive.
-const PING_EVERY: Duration = Duration::from_secs(300);
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +57,6 @@ pub(crate) struct Session {
     pub(super) peer: PeerId,
     pub(super) outgoing: bool,
     pub(super) invited: bool,
-    /// More than a stranger.
-    pub(super) known: bool,
     pub(crate) mux: Mux,
     pub(super) uses: HashMap<StreamId, Use>,
     pub(super) jobs: JoinSet<Done>,
@@ -72,26 +68,20 @@ pub(crate) struct Session {
     pub(super) feeds: Feeds,
     pub(super) downloads: Downloads,
     pub(super) uploads: Uploads,
-    pub(super) ping: Option<(StreamId, Instant)>,
+    /// Pings we called for, and those the peer called for.
+    pub(super) pings: [Option<Ping>; 2],
     farewell: Option<String>,
     traffic: (u64, u64),
     counted: Instant,
 }
 
 impl Session {
-    pub(super) fn new(
-        node: Node,
-        peer: PeerId,
-        outgoing: bool,
-        invited: bool,
-        known: bool,
-    ) -> Self {
+    pub(super) fn new(node: Node, peer: PeerId, outgoing: bool, invited: bool) -> Self {
         Self {
             node,
             peer,
             outgoing,
             invited,
-            known,
             mux: Mux::new(Limits::default()),
             uses: HashMap::new(),
             jobs: JoinSet::new(),
@@ -102,7 +92,7 @@ impl Session {
             feeds: Feeds::default(),
             downloads: Downloads::default(),
             uploads: Uploads::default(),
-            ping: None,
+            pings: [None; 2],
             farewell: None,
             traffic: (0, 0),
             counted: Instant::now(),
@@ -121,10 +111,10 @@ impl Session {
         self.open(CallKind::Source, CREATE_WANTS, Use::WantsIn);
         self.ask_info();
         if self.outgoing {
-            let args = [serde_json::json!({ "timeout": PING_EVERY.as_millis() as u64 })];
+            let args = [serde_json::json!({ "timeout": ping::PAUSE.as_millis() as u64 })];
             if let Ok(id) = self.mux.call(CallKind::Duplex, &["gossip", "ping"], &args) {
                 self.uses.insert(id, Use::Ping);
-                self.ping = Some((id, Instant::now()));
+                self.pings[0] = Some(Ping::opened(id, Instant::now()));
             }
         }
     }
@@ -190,7 +180,7 @@ impl Session {
             Event::Reply { id, body } => self.replied(id, &body),
             Event::Data { id, body } => self.data(id, body),
             Event::Ended { id, end } => self.ended(id, &end),
-            Event::Writable { .. } => {}
+            Event::Writable { id } => self.feeds.servers.writable(id),
             Event::Goodbye => self.leave("the peer said goodbye"),
             _ => {}
         }
@@ -209,7 +199,7 @@ impl Session {
 
     fn data(&mut self, id: StreamId, body: Body) {
         match self.uses.get(&id).copied() {
-            Some(Use::Ebt) => self.ebt_frame(body.into_bytes()),
+            Some(Use::Ebt) => self.arrived(Arrival::Ebt(id, body.into_bytes())),
             Some(Use::WantsIn) => match WantFrame::parse(body.as_bytes()) {
                 Ok(frame) => {
                     let peer = blob_peer(self.peer);
@@ -221,11 +211,16 @@ impl Session {
                 // One bad frame says nothing about the others.
                 Err(error) => tracing::debug!("{}: {error}", self.peer.feed.short()),
             },
-            Some(Use::Ping) if !id.is_ours() => {
-                let _ = self.mux.send(id, ping_body());
+            Some(Use::Ping) => {
+                let ping = self.pings.iter_mut().flatten().find(|p| p.id == id);
+                if ping.is_some_and(|p| p.heard(Instant::now())) {
+                    let _ = self.mux.send(id, ping_body());
+                }
             }
             Some(Use::Download(blob)) => self.download_chunk(id, blob, body.into_bytes()),
-            Some(Use::HistoryFetch(call)) => self.history_item(call, &body.into_bytes()),
+            Some(Use::HistoryFetch(call)) => {
+                self.arrived(Arrival::Item(call, body.into_bytes()));
+            }
             _ => {}
         }
     }
@@ -235,13 +230,17 @@ impl Session {
         // Duplex streams and sinks stay open on our side until we end them too.
         self.mux.end(id);
         match purpose {
-            Some(Use::Ebt) => self.ebt_ended(id),
+            Some(Use::Ebt) => self.arrived(Arrival::EbtEnd(id)),
             Some(Use::WantsOut) if self.wants_out == Some(id) => self.wants_out = None,
-            Some(Use::Ping) => self.ping = self.ping.filter(|(ping, _)| *ping != id),
+            Some(Use::Ping) => {
+                for ping in &mut self.pings {
+                    ping.take_if(|p| p.id == id);
+                }
+            }
             Some(Use::Download(blob)) => self.download_ended(id, blob, end),
             Some(Use::Upload) => self.uploads.forget(id),
-            Some(Use::HistoryServe) => self.feeds.forget_server(id),
-            Some(Use::HistoryFetch(call)) => self.history_ended(call, *end == End::Done),
+            Some(Use::HistoryServe) => self.feeds.servers.remove(id),
+            Some(Use::HistoryFetch(call)) => self.history_end(call, end),
             _ => {}
         }
     }
@@ -330,21 +329,23 @@ impl Session {
     /// When [`timer`](Self::timer) is due.
     pub(super) fn next_timer(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let ping = self.ping.map_or(far, |(_, at)| at);
-        ping.min(self.feeds.next_timer().unwrap_or(far))
+        let pings = self.pings.iter().flatten().map(|p| p.due);
+        pings
+            .min()
+            .unwrap_or(far)
+            .min(self.feeds.next_timer().unwrap_or(far))
     }
 
     pub(super) fn timer(&mut self) {
-        if let Some((id, at)) = self.ping
-            && at <= Instant::now()
-        {
-            let _ = self.mux.send(id, ping_body());
-            self.ping = Some((id, Instant::now() + PING_EVERY));
+        for ping in self.pings.iter_mut().flatten() {
+            if ping.serve(Instant::now()) {
+                let _ = self.mux.send(ping.id, ping_body());
+            }
         }
         self.history_timer();
     }
 }
 
-pub(super) fn ping_body() -> Body {
+fn ping_body() -> Body {
     Body::raw_json(crate::clock::now_ms().to_string())
 }

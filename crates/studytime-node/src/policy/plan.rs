@@ -176,6 +176,7 @@ impl Node {
             blocked,
             budget,
         };
+        inner.hub.review_known(|feed| self.is_known(feed));
         inner.indexer.set_facts(Facts {
             own: own_ids,
             lists: shown,

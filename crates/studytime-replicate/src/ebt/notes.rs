@@ -233,7 +233,12 @@ impl Ebt {
                 continue;
             };
             let asks = peer_feed.asks();
-            let behind = || peer_feed.mine().and_then(Note::sequence).is_some_and(|t| t < tip);
+            let behind = || {
+                peer_feed
+                    .mine()
+                    .and_then(Note::sequence)
+                    .is_some_and(|t| t < tip)
+            };
             let push = asks && peer_feed.sent < tip;
             let mark = !asks && heard < tip;
             if !push && !mark && !behind() {

@@ -165,7 +165,12 @@ mod tests {
     fn notes_are_kept_whole() {
         let mut pf = PeerFeed::default();
         assert_eq!((pf.theirs(), pf.heard(), pf.claim()), (None, None, None));
-        for (sequence, receive) in [(0, true), (1, false), (MAX_SEQUENCE, false), (MAX_SEQUENCE, true)] {
+        for (sequence, receive) in [
+            (0, true),
+            (1, false),
+            (MAX_SEQUENCE, false),
+            (MAX_SEQUENCE, true),
+        ] {
             let note = Note::Have { sequence, receive };
             pf.set_theirs(note);
             pf.set_mine(Some(note));
@@ -184,7 +189,10 @@ mod tests {
     #[test]
     fn what_was_heard_outlives_the_stream() {
         let mut feeds = PeerFeeds::default();
-        let heard = Some(Heard { sequence: Some(3), at: 7 });
+        let heard = Some(Heard {
+            sequence: Some(3),
+            at: 7,
+        });
         feeds.get_mut(5).set_heard(heard);
         feeds.get_mut(5).set_theirs(Note::Refuse);
         feeds.end_of_stream();

@@ -30,8 +30,7 @@ impl Ebt {
         let session = self.sessions.get(&peer)?;
         let peer_feed = session.feeds.get(ix);
         let feed = self.feeds.get(ix);
-        let asks = peer_feed.asks()
-            && self.feeds.visible(feed, &peer.feed, session.known);
+        let asks = peer_feed.asks() && self.feeds.visible(feed, &peer.feed, session.known);
         (asks && peer_feed.sent < feed.shown()).then(|| peer_feed.sent + 1)
     }
 

@@ -61,13 +61,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new(
-        peer: PeerId,
-        role: Role,
-        known: bool,
-        config: &Config,
-        now: u64,
-    ) -> Self {
+    fn new(peer: PeerId, role: Role, known: bool, config: &Config, now: u64) -> Self {
         Self {
             peer,
             role,

@@ -47,8 +47,8 @@ impl Ebt {
         for session in self.sessions.values() {
             // The cheapest question first: nearly all peers have nothing new.
             let claimed = session.feeds.get(ix).claim().filter(|c| *c > tip);
-            let Some(claimed) = claimed
-                .filter(|_| Some(session.peer) != except && self.usable(session, ix))
+            let Some(claimed) =
+                claimed.filter(|_| Some(session.peer) != except && self.usable(session, ix))
             else {
                 continue;
             };

@@ -44,8 +44,7 @@ const MAX_IDLE: u64 = 8;
 
 impl ClientConfig {
     fn deadline(&self, open: &Open) -> u64 {
-        (open.heard.saturating_add(self.silent_for))
-            .min(open.started.saturating_add(self.longest))
+        (open.heard.saturating_add(self.silent_for)).min(open.started.saturating_add(self.longest))
     }
 }
 

@@ -100,6 +100,8 @@ pub struct Node {
     pub sent: Sent,
     pub fallbacks: usize,
     pub resumed: usize,
+    /// Messages handed on to be stored.
+    pub received: usize,
     pub restarts: usize,
     pub fetches: usize,
     pub own_ahead: Vec<(u64, u64)>,
@@ -162,6 +164,7 @@ impl World {
                 sent: Sent::default(),
                 fallbacks: 0,
                 resumed: 0,
+                received: 0,
                 restarts: 0,
                 fetches: 0,
                 own_ahead: Vec::new(),
@@ -281,6 +284,18 @@ impl World {
         self.links
             .values()
             .any(|l| l.up && (l.ends == [a, b] || l.ends == [b, a]))
+    }
+
+    pub fn links_of(&self, node: usize) -> Vec<u64> {
+        let up = self.links.iter().filter(|(_, l)| l.up);
+        up.filter(|(_, l)| l.ends.contains(&node))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Who is at the ends of a link.
+    pub fn ends(&self, link: u64) -> [usize; 2] {
+        self.links[&link].ends
     }
 
     pub fn links_up(&self) -> Vec<u64> {

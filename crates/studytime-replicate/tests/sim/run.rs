@@ -123,6 +123,7 @@ impl World {
                 sequence,
                 wire,
             } => {
+                self.nodes[node].received += 1;
                 self.nodes[node].queue.push((peer, feed, sequence, wire));
                 if !std::mem::replace(&mut self.nodes[node].ingesting, true) {
                     let at = now + 1 + self.rng.below(self.nodes[node].ingest_ms);
