@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use studytime_fuzz::{Few, Many, feeds, within};
 use studytime_replicate::ebt::{Config, IngestOutcome, Payload, Priority, Want};
 use studytime_replicate::wire::{Frame, MAX_NOTES_BYTES, check_replicate_args};
@@ -48,6 +48,10 @@ enum Step {
         on: bool,
     },
     Forgive(u8),
+    /// The feed is deleted here.
+    Forget(u8),
+    /// Its last message is kept back, or passed on again.
+    Withhold(u8, bool),
     Append(u8),
     Room(u8, u16),
     Ingested {
@@ -92,6 +96,8 @@ struct World {
     ebt: Ebt,
     store: MemoryStore,
     now: u64,
+    /// Feeds of which the last message is kept back.
+    withheld: BTreeSet<FeedId>,
     /// Reads wait for the next step.
     slow: bool,
     /// Messages are not stored at once, and sometimes not at all.
@@ -136,6 +142,7 @@ impl World {
             ebt,
             store,
             now: NOW,
+            withheld: BTreeSet::new(),
             slow,
             failing,
             asked: BTreeMap::new(),
@@ -148,6 +155,12 @@ impl World {
             .tip(feed)
             .expect("memory")
             .map_or(0, |tip| tip.sequence)
+    }
+
+    /// The last sequence that peers may know of.
+    fn shown(&self, feed: &FeedId) -> u64 {
+        let kept_back = u64::from(self.withheld.contains(feed));
+        self.tip(feed).saturating_sub(kept_back)
     }
 
     fn frame(&mut self, peer: PeerId, bytes: Bytes) {
@@ -250,6 +263,18 @@ impl World {
                 self.ebt.set_block(id(*author), peer(*p).feed, *on, now);
             }
             Step::Forgive(f) => self.ebt.forgive(&id(*f), now),
+            Step::Forget(f) => {
+                self.store.delete(&id(*f)).expect("memory");
+                self.ebt.forget(&id(*f), now);
+            }
+            Step::Withhold(f, on) => {
+                self.ebt.set_withheld(id(*f), *on, now);
+                if *on {
+                    self.withheld.insert(id(*f));
+                } else {
+                    self.withheld.remove(&id(*f));
+                }
+            }
             Step::Append(f) => self.append(*f),
             Step::Room(p, room) => self.ebt.writable(peer(*p), usize::from(*room)),
             Step::Ingested {
@@ -346,6 +371,10 @@ impl World {
                     panic!("{peer} is sent what it did not ask for: {note:?}");
                 };
                 assert!(message.sequence() > *sequence, "{peer} is sent what it has");
+                assert!(
+                    message.sequence() <= self.shown(&message.author()),
+                    "{peer} is sent what is kept back, or not here"
+                );
             }
             Output::Send {
                 peer,
@@ -357,7 +386,7 @@ impl World {
                 };
                 for (feed, note) in notes {
                     if let Note::Have { sequence, receive } = note {
-                        assert_eq!(sequence, self.tip(&feed), "claims what is not here");
+                        assert_eq!(sequence, self.shown(&feed), "claims what is not here");
                         assert!(
                             !receive || self.ebt.source(&feed) == Some(peer),
                             "asks two peers"
@@ -421,7 +450,14 @@ impl World {
             let _ = self.ebt.status(&peer(p));
         }
         for chain in feeds::all() {
-            let _ = self.ebt.claims(&chain[0].author());
+            let feed = chain[0].author();
+            let _ = self.ebt.claims(&feed);
+            for peer in (0..4).map(peer) {
+                if let Some((_, from)) = self.ebt.may_fetch(peer, &feed) {
+                    assert_eq!(from, self.shown(&feed));
+                    assert!(!self.ebt.shuns(&peer.feed, &feed), "asks for what was bad");
+                }
+            }
         }
     }
 

@@ -68,6 +68,8 @@ enum ClientStep {
     Want(u8, u8),
     Once(u8),
     Remove(u8),
+    /// EBT works after all.
+    Stop,
     Appended(u8, u8),
     Item {
         call: u8,
@@ -220,6 +222,7 @@ fn fetch(chunk: u8, steps: &[ClientStep]) {
             }
             ClientStep::Once(f) => client.fetch_once(feed(*f), 0, now),
             ClientStep::Remove(f) => client.remove(&feed(*f), now),
+            ClientStep::Stop => client.stop(now),
             ClientStep::Appended(f, tip) => client.appended(&feed(*f), u64::from(*tip)),
             ClientStep::Item {
                 call,

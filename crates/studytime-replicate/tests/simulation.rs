@@ -131,9 +131,23 @@ fn stall_of_the_only_peer() {
     w.publish(0, 10);
     let link = w.connect(1, 0);
     w.mute(link, 0, true);
-    w.run(2 * MINUTE);
+    // Asked again after ten seconds, over a new stream after twenty, and then in
+    // another way.
+    w.run(15_000);
+    assert_eq!((w.nodes[1].restarts, w.nodes[1].fetches), (0, 0));
+    let feed = w.id(0).to_string();
+    let asked = |w: &World| {
+        let told = w.nodes[1].told.iter();
+        told.filter(|(_, text)| text.contains(&format!("\"{feed}\":0")))
+            .count()
+    };
+    assert_eq!(asked(&w), 2);
+    w.run(10_000);
+    assert_eq!((w.nodes[1].restarts, w.nodes[1].fetches), (1, 0));
+    assert_eq!(asked(&w), 3);
+    w.run(15_000);
     w.assert_converged("fetched by createHistoryStream");
-    assert!(w.nodes[1].restarts > 0 && w.nodes[1].fetches > 0);
+    assert_eq!((w.nodes[1].restarts, w.nodes[1].fetches), (1, 1));
     w.mute(link, 0, false);
     w.publish(0, 5);
     w.run(MINUTE);

@@ -42,6 +42,8 @@ pub(super) struct Session {
     save_at: u64,
     /// Feeds it announced and did not send: not asked before this time.
     pub(super) stalled: BTreeMap<Ix, u64>,
+    /// How often feeds were asked for in vain, over streams that were opened anew.
+    pub(super) pressed: BTreeMap<Ix, u8>,
     /// Feeds it mentions that we do not carry.
     pub(super) foreign: BTreeMap<FeedId, Note>,
     pub(super) refusals: BTreeSet<FeedId>,
@@ -76,6 +78,7 @@ impl Session {
             unsaved: Vec::new(),
             save_at: now.saturating_add(config.save_every),
             stalled: BTreeMap::new(),
+            pressed: BTreeMap::new(),
             foreign: BTreeMap::new(),
             refusals: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -336,9 +339,13 @@ impl Ebt {
         session.state = State::Fallen;
         for ix in self.feeds.indices() {
             let feed = self.feeds.get_mut(ix);
-            if feed.is_source(peer) {
-                feed.source = None;
+            if let Some(source) = feed.source.take_if(|s| s.peer == peer) {
                 feed.switches = 0;
+                if source.attempts > 0
+                    && let Some(session) = self.sessions.get_mut(&peer)
+                {
+                    session.pressed.insert(ix, source.attempts);
+                }
                 self.examine(ix, now);
             }
         }

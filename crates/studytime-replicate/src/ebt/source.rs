@@ -72,11 +72,16 @@ impl Ebt {
         if old == peer {
             return;
         }
-        self.feeds.get_mut(ix).source = peer.map(|peer| Source {
+        let pressed = |peer| {
+            let session: Option<&Session> = self.sessions.get(&peer);
+            session.and_then(|s| s.pressed.get(&ix)).copied()
+        };
+        let source = peer.map(|peer| Source {
             peer,
             heard: now,
-            attempts: 0,
+            attempts: pressed(peer).unwrap_or(0),
         });
+        self.feeds.get_mut(ix).source = source;
         self.feeds.get_mut(ix).gap = false;
         if let Some(old) = old
             && let Some(session) = self.sessions.get_mut(&old)
@@ -257,6 +262,7 @@ impl Ebt {
         let until = now.saturating_add(self.config.stalled_for);
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.stalled.insert(ix, until);
+            session.pressed.remove(&ix);
         }
     }
 
@@ -291,6 +297,7 @@ impl Ebt {
         peer_feed.sent = peer_feed.sent.max(sequence);
         if sequence == expected {
             session.pending.insert(ix);
+            session.pressed.remove(&ix);
             let feed = self.feeds.get_mut(ix);
             match feed.inflight.iter_mut().find(|(p, _)| *p == peer) {
                 Some((_, to)) => *to = sequence,
