@@ -130,6 +130,8 @@ impl Node {
     pub(crate) fn peer_gone(&self, connection: u64, why: &str) {
         let net = &self.inner().net;
         if let Some((address, record)) = net.act(|s, now| s.handle_closed(connection, why, now)) {
+            // Who asked for it in the moment it ended.
+            net.tell_waiting(&address, &Err(why.to_owned()));
             self.save_record(address, record);
         }
     }

@@ -15,8 +15,9 @@ pub(super) use sockets::own_addresses;
 use sockets::{Place, Receiver};
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Local discovery's settings. The defaults are those of other SSB programs.
 ///
@@ -129,15 +130,11 @@ async fn announce(
     let mut joined: HashSet<u32> = HashSet::new();
     let mut failing: HashSet<String> = HashSet::new();
     loop {
+        let next = Instant::now() + lan.interval;
         let places = sockets::places(lan.interfaces.as_deref());
         join(receivers, &places, &mut joined);
         let subnets = places.iter().map(|p| p.subnet).collect();
-        let lost = {
-            let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-            table.set_subnets(subnets);
-            table.handle_timeout(now_ms())
-        };
-        tell(node, lost);
+        lock(table).set_subnets(subnets);
         if let Some(listening) = listening {
             for place in places.iter().filter(|p| p.is_served_by(listening)) {
                 for (port, packet) in packets(node, lan, place, listening.port()) {
@@ -153,8 +150,19 @@ async fn announce(
                 }
             }
         }
-        tokio::time::sleep(lan.interval).await;
+        while Instant::now() < next {
+            let forget = lock(table).poll_timeout();
+            let wait = forget.map(|at| Duration::from_millis(at.saturating_sub(now_ms()) + 1));
+            let wait = wait.map_or(next, |wait| next.min(Instant::now() + wait));
+            tokio::time::sleep_until(wait).await;
+            let lost = lock(table).handle_timeout(now_ms());
+            tell(node, lost);
+        }
     }
+}
+
+fn lock(table: &Mutex<Neighbours>) -> MutexGuard<'_, Neighbours> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn packets(node: &Node, lan: &Lan, place: &Place, port: u16) -> Vec<(u16, Vec<u8>)> {
@@ -191,9 +199,7 @@ async fn listen(node: &Node, table: &Mutex<Neighbours>, receiver: &Receiver) {
         match receiver.receive(&mut packet).await {
             Ok((length, from)) => {
                 let bytes = packet.get(..length).unwrap_or_default();
-                let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-                let found = table.handle_packet(receiver.form, bytes, from, now_ms());
-                drop(table);
+                let found = lock(table).handle_packet(receiver.form, bytes, from, now_ms());
                 tell(node, found);
             }
             Err(error) => {

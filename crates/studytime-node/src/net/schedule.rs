@@ -38,6 +38,10 @@ pub(crate) const SURPLUS_MS: u64 = 2 * 60 * 1000;
 pub(crate) const SETTLED_MS: u64 = 30_000;
 /// Dials after the network came back are spread over this long.
 pub(crate) const SPREAD_MS: u64 = 1_000;
+/// Calls of new neighbours are spread over this long.
+pub(crate) const APART_MS: u64 = 400;
+/// A machine whose addresses change all the time does not call everybody each time.
+const CHANGES_MS: u64 = 30_000;
 /// Longest sleep: clocks jump, and what is blocked may change.
 const LONGEST_SLEEP_MS: u64 = 60_000;
 
@@ -101,6 +105,8 @@ pub(crate) struct Scheduler {
     links: BTreeMap<u64, Link>,
     jitter: Jitter,
     network: bool,
+    /// When everybody was last made due by another network.
+    called_all: u64,
 }
 
 impl Scheduler {
@@ -110,6 +116,7 @@ impl Scheduler {
             links: BTreeMap::new(),
             jitter: Jitter::new(seed),
             network: true,
+            called_all: 0,
         }
     }
 
@@ -125,7 +132,13 @@ impl Scheduler {
         }
         let record = record.unwrap_or_else(|| Record::new(now));
         let due = if record.failures == 0 {
-            now
+            // Two that hear each other are not to call in the same moment.
+            let apart = if candidate.kind == Kind::Lan {
+                APART_MS
+            } else {
+                0
+            };
+            now + self.jitter.upto(apart)
         } else {
             // A restart is no reason to call a dead peer at once, nor to wait
             // longer than the run before would have.
@@ -229,6 +242,11 @@ impl Scheduler {
     ) -> Option<(String, Record)> {
         let link = self.links.remove(&connection)?;
         let address = link.address?;
+        // A newer connection over the same address goes on.
+        let again = |l: &Link| l.address.as_ref() == Some(&address);
+        if self.links.values().any(again) {
+            return None;
+        }
         let draw = self.jitter.draw();
         let entry = self.entries.get_mut(&address)?;
         let kind = entry.active_kind();
@@ -256,11 +274,13 @@ impl Scheduler {
 
     /// Whether there is a network, and whether it is another one than before.
     pub(crate) fn set_network(&mut self, up: bool, changed: bool, now: u64) {
+        let changed = changed && now.saturating_sub(self.called_all) >= CHANGES_MS;
         let back = up && (changed || !self.network);
         self.network = up;
         if !back {
             return;
         }
+        self.called_all = now;
         for entry in self.entries.values_mut() {
             if entry.phase == Phase::Idle && entry.needs_network {
                 entry.due = entry.due.min(now + self.jitter.upto(SPREAD_MS));

@@ -432,3 +432,32 @@ fn candidates_are_bounded_but_for_what_the_user_types() {
     scheduler.offer(candidate(Kind::Typed, u16::MAX), None, START);
     assert_eq!(scheduler.entries.len(), MAX_CANDIDATES + 1);
 }
+
+#[test]
+fn addresses_that_change_all_the_time_start_no_storm() {
+    let mut world = World::new(10, |_, _| false);
+    world.offer(candidate(Kind::Pub, 1));
+    world.run(START + 50 * HOUR);
+    let (before, start) = (world.tried.len(), world.now);
+    for n in 1..=120 {
+        let now = world.now;
+        world.scheduler.set_network(true, true, now);
+        world.run(start + n * 5_000);
+    }
+    // Ten minutes: at most once in half a minute.
+    let more = world.tried.len() - before;
+    assert!((10..=22).contains(&more), "{more}");
+}
+
+#[test]
+fn a_newer_connection_over_the_same_address_goes_on() {
+    let mut scheduler = Scheduler::new(11);
+    let c = candidate(Kind::Typed, 1);
+    assert_eq!(scheduler.begin(c.clone(), START), Begin::Dial);
+    scheduler.handle_connected(1, c.key, Some(&c.address), START);
+    scheduler.handle_connected(2, c.key, Some(&c.address), START + 1);
+    assert_eq!(scheduler.handle_closed(1, "replaced", START + 2), None);
+    assert_eq!(scheduler.begin(c.clone(), START + 3), Begin::UnderWay);
+    assert!(scheduler.handle_closed(2, "gone", START + 4).is_some());
+    assert_eq!(scheduler.begin(c, START + 5), Begin::Dial);
+}
