@@ -36,7 +36,7 @@ fn inside(test: &str) -> bool {
     // Names of namespaces lie in /run, which is our own here.
     let shell = |then: &str| format!("mount -t tmpfs none /run && {then}");
     let probe = shell(
-        "ip netns add probe && ip -n probe link add a type veth peer name b && ip -n probe link add c type bridge",
+        "ip netns add probe && ip -n probe link add probe0 type veth peer name probe1 && ip -n probe link add probe2 type bridge",
     );
     let mut refused = Vec::new();
     for way in ways {

@@ -61,7 +61,7 @@ async fn two_nodes_meet_by_beacons_alone() {
     let one = node(tmp.path(), "one", 5, loopback(plain, encrypted)).await;
     let other = node(tmp.path(), "other", 5, loopback(plain, encrypted)).await;
     // Noise beside it, as any program on the network could make.
-    let noise = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let noise = UdpSocket::bind("127.0.0.9:0").unwrap();
     for n in 0..500u32 {
         for port in [plain, encrypted] {
             let _ = noise.send_to(&[n as u8; 300], ("127.0.0.1", port));
@@ -74,14 +74,19 @@ async fn two_nodes_meet_by_beacons_alone() {
     assert!(dialler.outgoing, "{at_one:?} {at_other:?}");
     assert_eq!(dialler.kind, "lan");
     assert_eq!(dialler.source, "the local network");
-    one.shutdown().await;
+    let (goes, stays) = match at_one.outgoing {
+        true => (other, one),
+        false => (one, other),
+    };
+    goes.shutdown().await;
     // Its beacons have ended: it is forgotten, not kept as a failure.
+    peer(&stays, &goes, "it is gone", |p| p.state != "connected").await;
     let deadline = tokio::time::Instant::now() + LIMIT;
-    while !other.handle().call(PeerList {}).await.unwrap().is_empty() {
+    while !stays.handle().call(PeerList {}).await.unwrap().is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "still there");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    other.shutdown().await;
+    stays.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,7 +124,8 @@ async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshak
             let link = Link {
                 stream,
                 secure,
-                address: from.to_string(),
+                // Not `::ffff:10.0.0.1`, which is what a socket for both calls it.
+                address: SocketAddr::new(from.ip().to_canonical(), from.port()).to_string(),
                 outgoing: false,
                 invited,
             };
