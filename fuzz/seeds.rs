@@ -14,7 +14,7 @@ use studytime_schema::{BlobId, FeedId, Message, MessageId, Segmenter};
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 fn main() -> std::io::Result<()> {
-    let all: [(&str, Seeds); 9] = [
+    let all: [(&str, Seeds); 10] = [
         ("message", messages()),
         ("json", json_texts()),
         ("private_box", boxes()),
@@ -24,9 +24,11 @@ fn main() -> std::io::Result<()> {
         ("archive", archives()),
         ("content", contents()),
         ("text", texts()),
+        ("beacon", beacons()),
     ];
     let noisy = [
         ("mux", None),
+        ("beacon", None),
         ("ebt", None),
         ("fold", None),
         ("message_signed", Some((0, 2))),
@@ -331,6 +333,21 @@ fn texts() -> Seeds {
     ]
     .map(|(name, kind, text)| (name, variant(kind, 8, text.as_bytes())))
     .into()
+}
+
+/// Packets as others send them: the variant, then the bytes.
+fn beacons() -> Seeds {
+    let key = feeds::keys(1).id().to_string();
+    let key = key.trim_start_matches('@').trim_end_matches(".ed25519");
+    let one = format!("net:192.168.1.10:8008~shs:{key}");
+    let list = format!("net:fe80::1%eth0:8008~shs:{key};{one};ws:192.168.1.10:8989~shs:{key}");
+    vec![
+        ("plain", variant(0, 5, one.as_bytes())),
+        ("list", variant(0, 5, list.as_bytes())),
+        ("sealed", variant(1, 5, &[0x5a; 164])),
+        ("boxed", variant(2, 5, one.as_bytes())),
+        ("claim", variant(3, 5, &[192, 168, 1, 10, 0x1f, 0x48, 1])),
+    ]
 }
 
 /// Bytes for inputs that are decoded piece by piece, in one of their forms.

@@ -1,5 +1,6 @@
 //! How a node is set up.
 
+use crate::net::Lan;
 use crate::node::{Node, OpenError};
 use crate::store::LockKind;
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ pub struct Builder {
     pub(crate) default_lists: bool,
     pub(crate) control: bool,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) lan: Option<Lan>,
 }
 
 impl Builder {
@@ -52,6 +54,7 @@ impl Builder {
             default_lists: true,
             control: true,
             handshake_timeout: Duration::from_secs(15),
+            lan: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Builder {
         self.schedule = false;
         self.control = false;
         self.listen = None;
+        self.lan = None;
         self
     }
 
@@ -93,6 +97,14 @@ impl Builder {
     #[must_use]
     pub fn schedule(mut self, on: bool) -> Self {
         self.schedule = on;
+        self
+    }
+
+    /// Whether nodes on the local network find this one and are found by it, as
+    /// long as it [dials by itself](Self::schedule). Default: no.
+    #[must_use]
+    pub fn lan(mut self, lan: Option<Lan>) -> Self {
+        self.lan = lan;
         self
     }
 

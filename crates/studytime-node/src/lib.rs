@@ -61,7 +61,7 @@ pub use event::Events;
 pub use handle::Handle;
 pub use ingest::{IngestReport, RefusedMessage};
 pub use media::MediaStream;
-pub use net::{Address, ParseAddressError};
+pub use net::{Address, Lan, ParseAddressError};
 pub use node::{Node, OpenError};
 pub use store::{Config, ConfigError, LockKind, OpenDirError};
 /// HTTP byte ranges, for faces that serve [`MediaStream`]s.

@@ -148,7 +148,7 @@ pub(crate) struct Inner {
     id: FeedId,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) listening: OnceLock<SocketAddr>,
-    pub(crate) attempts: net::Attempts,
+    pub(crate) net: net::Net,
     /// What connected StudyTime nodes offer.
     pub(crate) nearby: Nearby,
     http: Mutex<Option<String>>,
@@ -264,7 +264,7 @@ impl Node {
             id,
             events,
             listening: OnceLock::new(),
-            attempts: net::Attempts::default(),
+            net: net::Net::default(),
             nearby: Nearby::default(),
             http: Mutex::new(None),
             texts: Mutex::default(),
@@ -298,7 +298,7 @@ impl Node {
             let _ = node.0.listening.set(bound);
         }
         if node.0.builder.schedule {
-            net::schedule(&node);
+            net::start(&node).await;
         }
         if node.0.builder.control {
             control::serve(&node)

@@ -26,7 +26,7 @@ pub(crate) enum HandshakeError {
     Timeout(Duration),
     /// The socket failed or was closed in the middle; `phase` counts the
     /// handshake's four messages.
-    #[error("the other side hung up in phase {phase} of the handshake{}", explain(*phase))]
+    #[error("{}", hung_up(*phase))]
     HungUp {
         /// Which of the four messages was awaited or sent.
         phase: u8,
@@ -38,23 +38,30 @@ pub(crate) enum HandshakeError {
     #[error("refused: wrong network key (the peer belongs to another network, or is no SSB peer)")]
     WrongNetwork,
     /// The peer does not hold the key it was dialled by, or sent nonsense.
-    #[error("refused: the peer could not prove its identity")]
+    #[error(
+        "not the expected identity: another key answers at this address than the one it names; ask for the present address"
+    )]
     WrongIdentity,
     /// The key in the address is not a usable public key.
     #[error("the key in the address is not a valid public key")]
     BadKey,
     /// We do not talk to this peer.
-    #[error("refused: {0} is blocked here")]
+    #[error("refused: you block {0}, or it is a stranger and strangers are not let in")]
     Denied(FeedId),
 }
 
-fn explain(phase: u8) -> &'static str {
-    match phase {
+fn hung_up(phase: u8) -> String {
+    let likely = match phase {
         // A server with another key says nothing and closes after message 1.
-        2 => " (often: wrong network key)",
-        4 => " (it does not accept us, or has another key than the address says)",
-        _ => "",
-    }
+        2 => {
+            "refused: wrong network key, most likely (both sides need the same), or it lets nobody in now"
+        }
+        4 => {
+            "refused: not the expected identity (its key is not the one in the address), or it blocks this node"
+        }
+        _ => return format!("the other side hung up in phase {phase} of the handshake"),
+    };
+    format!("{likely}: it hung up in phase {phase} of the handshake")
 }
 
 /// What a finished handshake yields.

@@ -32,8 +32,8 @@ pub(crate) struct Serve {
     /// --http on an address other than this computer's own; can be repeated
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "no_http")]
     pub(crate) http_name: Vec<String>,
-    /// Do not announce this node on the local network (accepted so that scripts can say it now;
-    /// this version does not announce itself yet)
+    /// Neither announce this node on the local network nor look for others there
+    /// [default: `lan` of config.toml, or on]
     #[arg(long)]
     pub(crate) no_lan: bool,
     /// Be a community's pub: follow whoever redeems one of your invites

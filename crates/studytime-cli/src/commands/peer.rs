@@ -126,6 +126,7 @@ fn called(peer: &PeerInfo) -> String {
 pub(super) fn table(t: &mut Text, peers: &[PeerInfo]) {
     let mut table = Table::new([
         ("State", Fit::Whole),
+        ("Kind", Fit::Whole),
         ("Name", Fit::Cut),
         ("Received", Fit::Number),
         ("Sent", Fit::Number),
@@ -137,6 +138,7 @@ pub(super) fn table(t: &mut Text, peers: &[PeerInfo]) {
         let size = |n| if n == 0 { String::new() } else { bytes(n) };
         table.row([
             peer.state.clone(),
+            peer.kind.clone(),
             peer.name.clone().unwrap_or_default(),
             size(peer.traffic.0),
             size(peer.traffic.1),

@@ -12,7 +12,7 @@ use place::Place;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use studytime_node::api::{ApiError, ErrorKind, Status, StatusReply};
-use studytime_node::{Builder, Client, Config, Handle, Node};
+use studytime_node::{Builder, Client, Config, Handle, Lan, Node};
 use studytime_web::Options;
 use tokio::net::TcpListener;
 
@@ -34,10 +34,15 @@ struct Setup {
 /// `studytime serve`: what is asked for, or an error.
 pub(crate) async fn serve(context: &Context, args: Serve) -> Result<(), Failure> {
     let config = Config::read(&context.dir.join("config.toml"))?;
+    let lan = lan(&config, args.no_lan);
     let listen = Place::choose(args.listen, config.listen, LISTEN, "--listen");
     let http = (!args.no_http).then(|| Place::choose(args.http, config.http, PAGES, "--http"));
     let setup = Setup {
-        builder: context.builder().public(args.is_pub).seed_lists(args.seed),
+        builder: context
+            .builder()
+            .public(args.is_pub)
+            .seed_lists(args.seed)
+            .lan(lan),
         listen,
         http,
         http_names: args.http_name,
@@ -54,7 +59,7 @@ pub(crate) async fn plain(context: &Context) -> Result<(), Failure> {
     }
     let config = Config::read(&context.dir.join("config.toml"))?;
     let setup = Setup {
-        builder: context.builder(),
+        builder: context.builder().lan(lan(&config, false)),
         listen: Place::choose(None, config.listen, LISTEN, "`listen` in config.toml,").or_free(),
         http: Some(Place::choose(None, config.http, PAGES, "`http` in config.toml,").or_free()),
         http_names: Vec::new(),
@@ -81,6 +86,11 @@ pub(crate) async fn demo(mut context: Context, args: Demo) -> Result<(), Failure
     };
     run(&context, setup).await
     // The directory goes after the node has left it.
+}
+
+/// Local discovery, unless the user does not want it.
+fn lan(config: &Config, off: bool) -> Option<Lan> {
+    (!off && config.lan != Some(false)).then(Lan::default)
 }
 
 /// A node runs on this directory already: its pages are what was asked for.

@@ -99,7 +99,14 @@ pub struct PeerInfo {
     pub name: Option<String>,
     /// Its address; for incoming connections the remote socket.
     pub address: String,
-    /// `connected`, `connecting`, `waiting`, `failed`.
+    /// How its address came here: `lan`, `typed`, `room`, `seeder`, `pub`,
+    /// `room member`, `known`; empty when it called us.
+    #[serde(default)]
+    pub kind: String,
+    /// The same for a person: "config.toml", "the local network".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// `connected`, `connecting`, `waiting`, `failed`, `blocked`.
     pub state: String,
     /// Why, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,6 +120,16 @@ pub struct PeerInfo {
     /// Bytes received and sent over this connection.
     #[serde(default)]
     pub traffic: (u64, u64),
+    /// Failures since it was last reached.
+    #[serde(default)]
+    pub failures: u32,
+    /// Milliseconds since 1970 when it was last reached; 0 for never or unknown.
+    #[serde(default)]
+    pub last_ok: u64,
+    /// Milliseconds since 1970 when it is dialled again by itself; absent when
+    /// that hangs on something else, or it is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<u64>,
 }
 
 /// What the check of the store found.

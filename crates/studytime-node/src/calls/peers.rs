@@ -2,7 +2,7 @@
 
 use crate::api::{ApiError, InviteCode, PeerInfo, Published, Relation};
 use crate::clock::now_ms;
-use crate::net::Address;
+use crate::net::{Address, BLOCKED};
 use crate::node::Node;
 use std::time::Duration;
 use studytime_schema::content::{Contact, Content};
@@ -21,48 +21,48 @@ impl Node {
                 id: Some(slot.feed),
                 name: None,
                 address: slot.address.clone(),
+                kind: String::new(),
+                source: String::new(),
                 state: "connected".into(),
                 reason: slot.note.clone(),
                 outgoing: slot.outgoing,
                 studytime: slot.studytime,
                 since: slot.since,
                 traffic: slot.traffic,
+                failures: 0,
+                last_ok: slot.since,
+                next_try: None,
             });
         });
-        let here: Vec<Option<FeedId>> = peers.iter().map(|p| p.id).collect();
-        peers.extend(
-            self.inner()
-                .attempts
-                .list()
-                .into_iter()
-                .filter(|p| !here.contains(&p.id)),
-        );
-        self.blocking(move |n| {
-            let reader = n.reader();
-            let known = n
-                .inner()
-                .state
-                .peers()
-                .map_err(|e| super::state_error(&e))?;
-            for peer in known {
-                if !peers.iter().any(|p| p.id == Some(peer.key)) {
-                    peers.push(PeerInfo {
-                        id: Some(peer.key),
-                        name: None,
-                        address: peer.address,
-                        state: "waiting".into(),
-                        reason: Some(if peer.last_ok == 0 {
-                            "never reached so far".into()
-                        } else {
-                            "not tried in this run".into()
-                        }),
-                        outgoing: true,
-                        studytime: false,
-                        since: peer.last_try,
-                        traffic: (0, 0),
-                    });
-                }
+        for peer in &mut peers {
+            if let Some((kind, source)) = self.inner().net.origin(&peer.address) {
+                (peer.kind, peer.source) = (kind.name().into(), source);
             }
+        }
+        let here: Vec<Option<FeedId>> = peers.iter().map(|p| p.id).collect();
+        let others = self.standings().into_iter();
+        let others = others.filter(|(_, s)| !here.contains(&Some(s.key)));
+        peers.extend(others.map(|(address, s)| PeerInfo {
+            id: Some(s.key),
+            name: None,
+            address,
+            kind: s.kind.name().into(),
+            source: s.source,
+            state: s.state.into(),
+            reason: s.reason,
+            outgoing: true,
+            studytime: false,
+            since: s.since,
+            traffic: (0, 0),
+            failures: s.failures,
+            last_ok: s.last_ok,
+            next_try: s.next_try,
+        }));
+        self.blocking(move |n| {
+            if !n.inner().builder.schedule {
+                n.add_remembered(&mut peers)?;
+            }
+            let reader = n.reader();
             for peer in &mut peers {
                 peer.name = peer
                     .id
@@ -72,6 +72,42 @@ impl Node {
             Ok(peers)
         })
         .await
+    }
+
+    /// A node for one command dials nobody by itself, so its scheduler knows
+    /// nothing: what the last run knew is told.
+    fn add_remembered(&self, peers: &mut Vec<PeerInfo>) -> Result<(), ApiError> {
+        let known = self.inner().state.peers();
+        for peer in known.map_err(|e| super::state_error(&e))? {
+            if peers.iter().any(|p| p.id == Some(peer.key)) {
+                continue;
+            }
+            let blocked = self.inner().policy.is_blocked(&peer.key);
+            let record = peer.record;
+            let reason = match (blocked, record.reason, record.last_ok) {
+                (true, ..) => BLOCKED.to_owned(),
+                (_, Some(reason), _) => format!("{reason} (in the last run)"),
+                (_, None, 0) => "never reached so far".to_owned(),
+                (_, None, _) => "no node is running: `studytime serve` connects".to_owned(),
+            };
+            peers.push(PeerInfo {
+                id: Some(peer.key),
+                name: None,
+                address: peer.address,
+                kind: peer.kind.name().into(),
+                source: peer.source,
+                state: if blocked { "blocked" } else { "waiting" }.into(),
+                reason: Some(reason),
+                outgoing: true,
+                studytime: false,
+                since: record.last_try,
+                traffic: (0, 0),
+                failures: record.failures,
+                last_ok: record.last_ok,
+                next_try: None,
+            });
+        }
+        Ok(())
     }
 
     pub(super) async fn peer_connect(

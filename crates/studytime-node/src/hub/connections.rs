@@ -1,6 +1,7 @@
 //! The connections that are up, as seen from outside their drivers.
 
 use super::{Errand, Hub, blob_peer};
+use crate::net::{Survivor, survivor};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use studytime_blobs::wants::PeerKind;
@@ -35,32 +36,26 @@ pub(crate) struct NewSlot {
 }
 
 impl Hub {
-    /// A connection is up. Two connections to one peer are one too many: when
-    /// both sides dialled at once, both must close the same one, so the one
-    /// dialled by the greater key goes. Returns `false` when that is this one.
+    /// A connection is up. Two connections to one peer are one too many; returns
+    /// `false` when this is the one that goes.
     pub(crate) fn connect(&self, me: FeedId, peer: PeerId, slot: NewSlot) -> bool {
         self.act(|s, now| {
             let twin = s
                 .slots
                 .iter()
                 .find(|(_, other)| other.feed == peer.feed)
-                .map(|(c, other)| (*c, other.outgoing));
-            if let Some((connection, twin_outgoing)) = twin {
-                let dialler = |outgoing: bool| if outgoing { me } else { peer.feed };
-                // The same direction twice: the old one is likely dead, as its
-                // dialler would not dial again otherwise.
-                if twin_outgoing == slot.outgoing {
-                    s.errand(
+                .map(|(c, other)| (*c, other.outgoing, now.saturating_sub(other.since)));
+            if let Some((connection, outgoing, age)) = twin {
+                match survivor(&me, &peer.feed, outgoing, age, slot.outgoing) {
+                    Survivor::Old => return false,
+                    Survivor::New if outgoing == slot.outgoing => s.errand(
                         connection,
                         Errand::Close("replaced by a newer connection".into()),
-                    );
-                } else if dialler(slot.outgoing) > dialler(twin_outgoing) {
-                    return false;
-                } else {
-                    s.errand(
+                    ),
+                    Survivor::New => s.errand(
                         connection,
                         Errand::Close("both sides dialled; the other connection is kept".into()),
-                    );
+                    ),
                 }
             }
             let role = if slot.outgoing {
@@ -124,6 +119,11 @@ impl Hub {
             s.slots.remove(&peer.connection);
             s.legacy.remove(&peer.connection);
         });
+    }
+
+    /// Has a connection closed.
+    pub(crate) fn close(&self, connection: u64, why: &str) {
+        self.act(|s, _| s.errand(connection, Errand::Close(why.to_owned())));
     }
 
     /// What a driver has to do.

@@ -1,25 +1,27 @@
-//! Dialling, and what is remembered of it.
+//! One attempt to reach a peer, and why it failed.
 
-use super::{Address, ParseAddressError};
-use crate::api::{ApiError, Event, PeerInfo};
-use crate::clock::now_ms;
+use super::driver::Outcome;
+use super::schedule::{Begin, Candidate, Kind};
+use super::{Address, ParseAddressError, SILENT};
+use crate::api::{ApiError, ErrorKind, Event};
 use crate::node::Node;
 use crate::peer::{self, Link};
 use crate::shs::{self, HandshakeError, Secure};
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
 use std::time::Duration;
 use studytime_schema::FeedId;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 /// How long a TCP connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Pause after a first failure; grows with the third power of their number.
-const FIRST_PAUSE_MS: u64 = 4_000;
-const CUBE_MS: u64 = 10_000;
-const MAX_FAILURES: u64 = 16;
+
+/// Bytes both ways, whatever carries them.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+/// A connection before anything is said on it.
+pub(crate) type Wire = Box<dyn Duplex>;
 
 /// Why nobody could be reached at an address.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +42,7 @@ pub(crate) enum DialError {
     Handshake(#[from] HandshakeError),
     #[error("this is the address of this node itself")]
     Myself,
-    #[error("you have blocked {0}")]
+    #[error("you block this peer ({0}): unblock it first")]
     Blocked(FeedId),
     #[error("the node is closing")]
     Closing,
@@ -53,101 +55,43 @@ fn connect_text(host: &str, port: u16, source: &io::Error) -> String {
                 "nobody listens at {host}:{port} (connection refused): is the other node running?"
             )
         }
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-            format!("no route to {host}: is there a network?")
+        io::ErrorKind::HostUnreachable => {
+            format!("no route to {host}: that machine is off, or in another network")
+        }
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            format!("no route to {host}: is this machine connected to that network?")
+        }
+        io::ErrorKind::TimedOut => format!(
+            "no answer from {host}:{port}: the machine is off, or a firewall drops the connection"
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{host} cannot be reached from the addresses this machine has")
+        }
+        // The resolver's errors have no number of the system's.
+        _ if source.raw_os_error().is_none() => {
+            format!("{host} is not known: is its name right, and is there a network? ({source})")
         }
         _ => format!("cannot connect to {host}:{port}: {source}"),
     }
 }
 
-/// How the last attempt at an address went.
+/// Whom to dial, and where.
 #[derive(Debug, Clone)]
-struct Attempt {
-    key: FeedId,
-    state: &'static str,
-    reason: Option<String>,
-    since: u64,
-    due: u64,
+pub(crate) struct Target {
+    pub(crate) key: FeedId,
+    /// Multiserver text.
+    pub(crate) address: String,
+    /// Where exactly, when the text does not say all.
+    pub(crate) socket: Option<SocketAddr>,
 }
 
-/// All attempts of this run, by address.
-#[derive(Debug, Default)]
-pub(crate) struct Attempts {
-    by_address: Mutex<BTreeMap<String, Attempt>>,
-}
-
-impl Attempt {
-    /// As of now.
-    fn new(key: FeedId, state: &'static str, reason: Option<String>, due: u64) -> Self {
+impl Target {
+    pub(super) fn of(candidate: Candidate) -> Self {
         Self {
-            key,
-            state,
-            reason,
-            since: now_ms(),
-            due,
+            key: candidate.key,
+            address: candidate.address,
+            socket: candidate.socket,
         }
-    }
-}
-
-impl Attempts {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Attempt>> {
-        self.by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(
-        &self,
-        address: &str,
-        key: FeedId,
-        state: &'static str,
-        reason: Option<String>,
-        due: u64,
-    ) {
-        let attempt = Attempt::new(key, state, reason, due);
-        self.lock().insert(address.to_owned(), attempt);
-    }
-
-    /// Begins an attempt, unless one is under way or `only_due` says that it is
-    /// not time yet: two connections to one peer would push each other out.
-    fn claim(&self, address: &str, key: FeedId, only_due: bool) -> bool {
-        let mut all = self.lock();
-        if let Some(last) = all.get(address)
-            && (matches!(last.state, "connecting" | "connected")
-                || (only_due && last.due > now_ms()))
-        {
-            return false;
-        }
-        let attempt = Attempt::new(key, "connecting", None, u64::MAX);
-        all.insert(address.to_owned(), attempt);
-        true
-    }
-
-    /// How the attempt at an address ended; `None` while it is under way or up.
-    fn ended(&self, address: &str) -> Option<String> {
-        let all = self.lock();
-        let last = all.get(address)?;
-        (!matches!(last.state, "connecting" | "connected"))
-            .then(|| last.reason.clone().unwrap_or_default())
-    }
-
-    /// Those that are not connections, for people.
-    pub(crate) fn list(&self) -> Vec<PeerInfo> {
-        let attempts = self.lock();
-        let shown = attempts.iter().filter(|(_, a)| a.state != "connected");
-        shown
-            .map(|(address, a)| PeerInfo {
-                id: Some(a.key),
-                name: None,
-                address: address.clone(),
-                state: a.state.to_owned(),
-                reason: a.reason.clone(),
-                outgoing: true,
-                studytime: false,
-                since: a.since,
-                traffic: (0, 0),
-            })
-            .collect()
     }
 }
 
@@ -182,14 +126,15 @@ impl Node {
         });
     }
 
-    /// Dials an address and keeps the connection; answers when it is up.
+    /// Dials an address and keeps the connection; answers when it is up. With
+    /// `keep` the address is remembered and dialled again by itself.
     pub(crate) async fn connect(
         &self,
-        text: &str,
+        address: &str,
         keep: bool,
         limit: Duration,
     ) -> Result<FeedId, ApiError> {
-        let address: Address = text
+        let address: Address = address
             .parse()
             .map_err(|e: ParseAddressError| ApiError::refused(e.to_string()))?;
         if address.seed.is_some() {
@@ -198,47 +143,40 @@ impl Node {
         }
         let shown = address.to_string();
         let key = address.key;
-        let connected = self.inner().hub.is_connected(&key);
-        // Before the peer is known: the scheduler would dial it as well.
-        let claimed = !connected && self.inner().attempts.claim(&shown, key, false);
+        let inner = self.inner();
         if keep {
-            if let Err(error) = self.inner().state.know_peer(&shown, &key, true) {
-                if claimed {
-                    self.inner().attempts.set(&shown, key, "failed", None, 0);
-                }
-                return Err(ApiError::failed("the peer could not be remembered", &error));
-            }
-            self.inner().hub.choose(key);
+            let row = (shown.clone(), key);
+            self.blocking(move |n| {
+                let known = n.inner().state.know_peer(&row.0, &row.1, true);
+                known.map_err(|e| ApiError::failed("the peer could not be remembered", &e))
+            })
+            .await?;
+            inner.hub.choose(key);
         }
-        if connected {
+        let candidate = Candidate {
+            kind: Kind::Typed,
+            key,
+            address: shown.clone(),
+            source: "typed".into(),
+            socket: None,
+        };
+        if inner.hub.is_connected(&key) {
+            if keep {
+                self.offer_peer(candidate);
+            }
             return Ok(key);
         }
-        let (up_tx, up_rx) = oneshot::channel();
-        if claimed {
-            let node = self.clone();
-            self.inner()
-                .tasks
-                .spawn(async move { node.dial(&address, Some(up_tx)).await });
-        }
         let failed = |reason: String| {
-            ApiError::new(crate::api::ErrorKind::Failed, format!("could not connect to {shown}: {reason}"))
+            ApiError::new(ErrorKind::Failed, format!("could not connect to {shown}: {reason}"))
                 .hint("check the address and that the other node runs with the same network key; `studytime peer list` keeps the reason")
         };
-        let up = async {
-            if claimed {
-                return up_rx.await;
-            }
-            // The scheduler is at it: its attempt is ours.
-            loop {
-                if self.inner().hub.is_connected(&key) {
-                    return Ok(Ok(()));
-                }
-                if let Some(reason) = self.inner().attempts.ended(&shown) {
-                    return Ok(Err(reason));
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
+        let up = inner.net.wait_for(&shown);
+        match inner.net.begin(candidate.clone()) {
+            Begin::Dial => self.spawn_dial(Target::of(candidate)),
+            // The scheduler is at it: its attempt is ours. Or it came up just now.
+            Begin::UnderWay if inner.hub.is_connected(&key) => return Ok(key),
+            Begin::UnderWay => {}
+        }
         match tokio::time::timeout(limit, up).await {
             Ok(Ok(Ok(()))) => Ok(key),
             Ok(Ok(Err(reason))) => Err(failed(reason)),
@@ -247,80 +185,92 @@ impl Node {
         }
     }
 
-    /// Dials an address that was claimed, and drives the connection until it ends.
-    async fn dial(&self, address: &Address, up: Option<oneshot::Sender<Result<(), String>>>) {
-        let shown = address.to_string();
-        let attempts = &self.inner().attempts;
+    /// Dials what the scheduler has handed out, and drives the connection until
+    /// it ends.
+    pub(super) fn spawn_dial(&self, target: Target) {
+        let node = self.clone();
+        self.inner()
+            .tasks
+            .spawn(async move { node.dial(&target).await });
+    }
+
+    async fn dial(&self, target: &Target) {
+        let (address, key) = (target.address.as_str(), target.key);
         let reached = tokio::select! {
-            reached = reach(self, address) => reached,
+            reached = reach(self, target) => reached,
             () = self.inner().stop.cancelled() => Err(DialError::Closing),
         };
-        let ok = reached.is_ok();
-        let noted = shown.clone();
-        let _ = self
-            .blocking(move |n| {
-                let _ = n.inner().state.dialled(&noted, now_ms(), ok);
-                Ok(())
-            })
-            .await;
         match reached {
+            Err(DialError::Closing) => {
+                let closing: Outcome = Err(DialError::Closing.to_string());
+                self.inner().net.tell_waiting(address, &closing);
+            }
             Err(error) => {
                 let reason = error.to_string();
-                let due = now_ms() + pause(self, &shown);
-                attempts.set(&shown, address.key, "failed", Some(reason.clone()), due);
-                self.peer_event(address.key, "failed", Some(reason.clone()));
-                if let Some(up) = up {
-                    let _ = up.send(Err(reason));
-                }
+                self.peer_failed(address, &reason);
+                self.peer_event(key, "failed", Some(reason));
             }
             Ok((stream, secure)) => {
-                attempts.set(&shown, address.key, "connected", None, u64::MAX);
-                self.peer_event(address.key, "connected", None);
+                self.peer_event(key, "connected", None);
                 let link = Link {
                     stream,
                     secure,
-                    address: shown.clone(),
+                    address: address.to_owned(),
                     outgoing: true,
                     invited: false,
-                    up,
                 };
                 let why = peer::drive(self, link).await;
-                let due = now_ms() + FIRST_PAUSE_MS;
-                attempts.set(&shown, address.key, "waiting", Some(why.clone()), due);
-                self.peer_event(address.key, "disconnected", Some(why));
+                self.peer_event(key, "disconnected", Some(why));
             }
         }
     }
 }
 
-/// TCP and handshake with our own key.
-async fn reach(node: &Node, address: &Address) -> Result<(TcpStream, Secure), DialError> {
-    if address.key == node.id() {
+/// A connection and the handshake with our own key. What carries an address of
+/// another kind than TCP has its branch here.
+async fn reach(node: &Node, target: &Target) -> Result<(Wire, Secure), DialError> {
+    if target.key == node.id() {
         return Err(DialError::Myself);
     }
-    if node.inner().policy.is_blocked(&address.key) {
-        return Err(DialError::Blocked(address.key));
+    if node.inner().policy.is_blocked(&target.key) {
+        return Err(DialError::Blocked(target.key));
     }
+    let address: Address = target.address.parse()?;
     let keys = node.keys().main().clone();
-    let mut stream = tcp(address).await?;
+    let mut stream = match target.socket {
+        Some(socket) => {
+            let host = socket.ip().to_string();
+            within(TcpStream::connect(socket), host, socket.port()).await?
+        }
+        None => tcp(&address).await?,
+    };
     let builder = &node.inner().builder;
     let secure = shs::dial(
         &mut stream,
         &keys,
         &builder.network,
-        address.key,
+        target.key,
         builder.handshake_timeout,
     )
     .await?;
-    Ok((stream, secure))
+    Ok((Box::new(stream), secure))
 }
 
 /// A TCP connection.
 pub(super) async fn tcp(address: &Address) -> Result<TcpStream, DialError> {
     let (host, port) = (address.host.clone(), address.port);
-    match tokio::time::timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await {
+    let connect = TcpStream::connect((host.as_str(), port));
+    within(connect, host.clone(), port).await
+}
+
+async fn within(
+    connect: impl Future<Output = io::Result<TcpStream>>,
+    host: String,
+    port: u16,
+) -> Result<TcpStream, DialError> {
+    match tokio::time::timeout(CONNECT, connect).await {
         Ok(Ok(stream)) => {
-            let _ = stream.set_nodelay(true);
+            super::tune(&stream);
             Ok(stream)
         }
         Ok(Err(source)) => Err(DialError::Connect { host, port, source }),
@@ -328,61 +278,22 @@ pub(super) async fn tcp(address: &Address) -> Result<TcpStream, DialError> {
     }
 }
 
-/// Milliseconds until the next attempt, from the failures so far, with jitter.
-fn pause(node: &Node, address: &str) -> u64 {
-    let peers = node.inner().state.peers().unwrap_or_default();
-    let failures = peers
-        .iter()
-        .find(|p| p.address == address)
-        .map_or(1, |p| u64::from(p.failures));
-    let mut random = [0u8; 1];
-    let _ = getrandom::fill(&mut random);
-    jitter(
-        FIRST_PAUSE_MS + failures.min(MAX_FAILURES).saturating_sub(1).pow(3) * CUBE_MS,
-        random[0],
-    )
-}
-
-/// Between half and one and a half of `ms`.
-fn jitter(ms: u64, random: u8) -> u64 {
-    ms / 2 + ms * u64::from(random) / 255
-}
-
-/// Dials every remembered peer that is due.
-pub(super) async fn dial_due(node: &Node) {
-    let peers = node
-        .blocking(|n| {
-            let known = n
-                .inner()
-                .state
-                .peers()
-                .map_err(|e| ApiError::failed("state.db", &e))?;
-            let mut addresses: Vec<String> = known
-                .into_iter()
-                .filter(|p| p.keep)
-                .map(|p| p.address)
-                .collect();
-            addresses.extend(n.inner().config.peers.iter().cloned());
-            Ok(addresses)
-        })
-        .await
-        .unwrap_or_default();
-    for text in peers {
-        let Ok(address) = text.parse::<Address>() else {
-            continue;
-        };
-        let shown = address.to_string();
-        let inner = node.inner();
-        if inner.hub.is_connected(&address.key)
-            || address.key == node.id()
-            || !inner.attempts.claim(&shown, address.key, true)
-        {
-            continue;
+/// Why a connection broke, for people.
+pub(crate) fn broken_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut => format!(
+            "went silent after {} s: its machine or the network between is gone",
+            SILENT.as_secs()
+        ),
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => {
+            "no route any more: its machine or the network between is gone".to_owned()
         }
-        let dialler = node.clone();
-        node.inner()
-            .tasks
-            .spawn(async move { dialler.dial(&address, None).await });
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "the peer broke off the connection".to_owned()
+        }
+        _ => format!("the connection broke: {error}"),
     }
 }
 
@@ -391,8 +302,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_stays_within_half_and_one_and_a_half() {
-        assert_eq!(jitter(4000, 0), 2000);
-        assert_eq!(jitter(4000, 255), 6000);
+    fn reasons_say_what_to_do() {
+        for (kind, words) in [
+            (io::ErrorKind::ConnectionRefused, "nobody listens"),
+            (io::ErrorKind::HostUnreachable, "no route to h"),
+            (io::ErrorKind::NetworkUnreachable, "no route to h"),
+            (io::ErrorKind::TimedOut, "no answer"),
+        ] {
+            let text = connect_text("h", 1, &kind.into());
+            assert!(text.contains(words), "{text}");
+        }
+        let silent = broken_text(&io::ErrorKind::TimedOut.into());
+        assert!(silent.starts_with("went silent after 30 s"), "{silent}");
     }
 }

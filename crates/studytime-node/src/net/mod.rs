@@ -1,15 +1,22 @@
-//! Sockets: listening, dialling, and deciding when to dial again.
+//! Sockets: listening, dialling, local discovery, and deciding whom to dial.
 
 mod address;
 mod dial;
+mod driver;
+mod lan;
 pub(crate) mod once;
+mod schedule;
 
 pub use address::{Address, ParseAddressError};
-pub(crate) use dial::{Attempts, DialError};
+pub(crate) use dial::{DialError, broken_text};
+pub(crate) use driver::{Net, start};
+pub use lan::Lan;
+pub(crate) use schedule::{BLOCKED, Kind, Record, Survivor, survivor};
 
 use crate::node::Node;
 use crate::peer::{self, Link};
 use crate::shs;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,11 +28,16 @@ use tokio::sync::Semaphore;
 const MAX_CONNECTIONS: usize = 256;
 /// Handshakes at a time: each costs a signature and may be an attack.
 const MAX_HANDSHAKES: usize = 32;
+/// Connections that may wait for us to accept them.
+const BACKLOG: i32 = 1024;
+/// A peer whose machine answers nothing for so long is gone: its cable, its
+/// radio or its power. The system's own limit is a quarter of an hour.
+pub(crate) const SILENT: Duration = Duration::from_secs(30);
 
 /// Listens for peers. Answers the bound address, with the port that was picked
 /// for port 0.
 pub(crate) async fn listen(node: &Node, address: SocketAddr) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = bind(address)?;
     let bound = listener.local_addr()?;
     let (tasks, task_node) = (node.inner().tasks.clone(), node.clone());
     tasks.spawn(async move {
@@ -59,11 +71,43 @@ pub(crate) async fn listen(node: &Node, address: SocketAddr) -> io::Result<Socke
     Ok(bound)
 }
 
+/// `[::]` means IPv4 as well, whatever the system thinks.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    // On Windows this would let two programs have one port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Small writes go at once, and a peer that is gone is noticed.
+fn tune(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let alive = TcpKeepalive::new()
+        .with_time(SILENT / 2)
+        .with_interval(SILENT / 6);
+    // For what is idle; and for what waits to be confirmed.
+    let _ = socket.set_tcp_keepalive(&alive);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_user_timeout(Some(SILENT));
+}
+
 async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshakes: &Semaphore) {
     let Ok(turn) = handshakes.acquire().await else {
         return;
     };
-    let _ = stream.set_nodelay(true);
+    tune(&stream);
     let inner = node.inner();
     let keys = node.keys().main().clone();
     let allow = |peer: &studytime_schema::FeedId| node.may_connect(peer);
@@ -80,10 +124,10 @@ async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshak
             let link = Link {
                 stream,
                 secure,
-                address: from.to_string(),
+                // Not `::ffff:10.0.0.1`, which is what a socket for both calls it.
+                address: SocketAddr::new(from.ip().to_canonical(), from.port()).to_string(),
                 outgoing: false,
                 invited,
-                up: None,
             };
             if !invited {
                 node.peer_event(peer, "connected", None);
@@ -96,20 +140,4 @@ async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshak
         }
         Err(error) => tracing::debug!("{from}: {error}"),
     }
-}
-
-/// Dials known peers by itself until the node stops.
-pub(crate) fn schedule(node: &Node) {
-    let task_node = node.clone();
-    node.inner().tasks.spawn(async move {
-        let stop = task_node.stopped();
-        let mut tick = tokio::time::interval(Duration::from_secs(2));
-        loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = stop.cancelled() => return,
-            }
-            dial::dial_due(&task_node).await;
-        }
-    });
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use studytime_replicate::PeerId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Bytes read from the socket at a time.
@@ -40,8 +40,6 @@ pub(crate) struct Link<S> {
     pub(crate) outgoing: bool,
     /// Connected with an invite's key: may only redeem it.
     pub(crate) invited: bool,
-    /// Told when the connection is in use.
-    pub(crate) up: Option<oneshot::Sender<Result<(), String>>>,
 }
 
 /// Why a connection ended, for a person.
@@ -72,15 +70,16 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         clock,
         wake: Arc::clone(&wake),
     };
-    if !link.invited && !inner.hub.connect(node.id(), peer, slot) {
-        if let Some(up) = link.up {
+    let dialled = link.outgoing.then_some(link.address.as_str());
+    if !link.invited {
+        if !inner.hub.connect(node.id(), peer, slot) {
             // There is a connection to this peer, which is what was asked for.
-            let _ = up.send(Ok(()));
+            if let Some(address) = dialled {
+                inner.net.twin(address);
+            }
+            return "both sides dialled; the other connection is kept".into();
         }
-        return "both sides dialled; the other connection is kept".into();
-    }
-    if let Some(up) = link.up {
-        let _ = up.send(Ok(()));
+        node.peer_up(peer.connection, feed, dialled);
     }
     let mut session = Session::new(node.clone(), peer, link.outgoing, link.invited);
     session.greet();
@@ -88,6 +87,7 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     session.close();
     if !session.is_invited() {
         inner.hub.disconnect(peer);
+        node.peer_gone(peer.connection, &why);
     }
     why
 }
@@ -190,7 +190,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 fn broken(error: &io::Error, leaving: Option<(Instant, Farewell)>) -> Farewell {
     match leaving {
         Some((_, why)) => why,
-        None => format!("the connection broke: {error}"),
+        None => crate::net::broken_text(error),
     }
 }
 

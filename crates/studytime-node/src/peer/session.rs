@@ -324,6 +324,9 @@ impl Session {
             .inner()
             .hub
             .count(self.peer.connection, received, sent);
+        if received > 0 {
+            self.node.inner().net.traffic(self.peer.connection);
+        }
     }
 
     /// When [`timer`](Self::timer) is due.

@@ -20,6 +20,8 @@ pub struct Config {
     pub external_host: Option<String>,
     /// Peers to keep connected to (multiserver addresses).
     pub peers: Vec<String>,
+    /// Whether to find, and be found by, others on the local network. Default yes.
+    pub lan: Option<bool>,
     /// Bytes of blobs to keep at most. Default 50 GiB.
     pub blob_quota: Option<u64>,
     /// Hops of friends to replicate. Default 1.

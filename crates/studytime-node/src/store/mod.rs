@@ -13,4 +13,4 @@ pub use dir::{LockKind, OpenDirError};
 pub(crate) use dir::{private_dir, private_file, sync_dir};
 pub(crate) use keys::{KeyRing, KeysError, OwnKind, generate, write_secret};
 
-pub(crate) use state::{SavedPosition, State, StateError, Unfinished};
+pub(crate) use state::{KnownPeer, SavedPosition, State, StateError, Unfinished};

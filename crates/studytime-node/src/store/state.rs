@@ -1,12 +1,13 @@
 //! `state.db`: what the node itself remembers.
 
+use crate::net::{Kind, Record};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use studytime_schema::{FeedId, MessageId};
 
 /// Newest layout this code knows.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Why the node's memory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,17 +19,41 @@ pub(crate) enum StateError {
     Newer,
 }
 
-/// A peer that was seen or typed.
+/// A peer that was met or typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KnownPeer {
     pub(crate) address: String,
     pub(crate) key: FeedId,
-    /// Dial it again by itself.
+    /// Chosen by the user.
     pub(crate) keep: bool,
-    pub(crate) failures: u32,
-    pub(crate) last_try: u64,
-    pub(crate) last_ok: u64,
+    pub(crate) kind: Kind,
+    /// Where the address comes from, for people.
+    pub(crate) source: String,
+    pub(crate) record: Record,
 }
+
+impl KnownPeer {
+    /// One that was met without having been chosen.
+    pub(crate) fn new(
+        address: &str,
+        key: FeedId,
+        kind: Kind,
+        source: String,
+        record: Record,
+    ) -> Self {
+        Self {
+            address: address.to_owned(),
+            key,
+            keep: false,
+            kind,
+            source,
+            record,
+        }
+    }
+}
+
+/// Peers that are remembered, but for those the user chose.
+const MAX_PEERS: u32 = 1_000;
 
 /// Where the learner is in an item, kept before it is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +86,9 @@ CREATE TABLE IF NOT EXISTS position(
 CREATE TABLE IF NOT EXISTS peer(
     address TEXT PRIMARY KEY, key BLOB NOT NULL, keep INTEGER NOT NULL,
     failures INTEGER NOT NULL DEFAULT 0, last_try INTEGER NOT NULL DEFAULT 0,
-    last_ok INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    last_ok INTEGER NOT NULL DEFAULT 0,
+    kind TEXT NOT NULL DEFAULT 'typed', source TEXT NOT NULL DEFAULT 'typed',
+    birth INTEGER NOT NULL DEFAULT 0, reason TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS paused(course BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS invite(seed BLOB PRIMARY KEY, key BLOB NOT NULL UNIQUE, uses_left INTEGER NOT NULL,
     created INTEGER NOT NULL) WITHOUT ROWID;
@@ -70,6 +97,14 @@ CREATE TABLE IF NOT EXISTS unfinished(feed BLOB PRIMARY KEY, name TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS lock(
     feed BLOB PRIMARY KEY, cause TEXT NOT NULL, since INTEGER NOT NULL, claimed INTEGER NOT NULL,
     claimed_by BLOB) WITHOUT ROWID;
+";
+
+/// What a file of version 1 or 2 lacks: peers were all typed then.
+const PEERS_SINCE_3: &str = "
+ALTER TABLE peer ADD COLUMN kind TEXT NOT NULL DEFAULT 'typed';
+ALTER TABLE peer ADD COLUMN source TEXT NOT NULL DEFAULT 'typed';
+ALTER TABLE peer ADD COLUMN birth INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE peer ADD COLUMN reason TEXT;
 ";
 
 /// A list or course that is being made: its key may exist, its messages may.
@@ -84,15 +119,20 @@ pub(crate) struct Unfinished {
 
 impl State {
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
-        let db = Connection::open(path)?;
+        let mut db = Connection::open(path)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         let version: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
         if version > VERSION {
             return Err(StateError::Newer);
         }
-        db.execute_batch(SCHEMA)?;
-        db.pragma_update(None, "user_version", VERSION)?;
+        let change = db.transaction()?;
+        if (1..3).contains(&version) {
+            change.execute_batch(PEERS_SINCE_3)?;
+        }
+        change.execute_batch(SCHEMA)?;
+        change.pragma_update(None, "user_version", VERSION)?;
+        change.commit()?;
         Ok(Self { db: Mutex::new(db) })
     }
 
@@ -216,22 +256,29 @@ impl State {
     pub(crate) fn peers(&self) -> Result<Vec<KnownPeer>, StateError> {
         let db = self.db();
         let mut q = db.prepare_cached(
-            "SELECT address, key, keep, failures, last_try, last_ok FROM peer ORDER BY last_ok DESC LIMIT 1000",
+            "SELECT address, key, keep, kind, source, failures, last_try, last_ok, birth, reason
+             FROM peer ORDER BY keep DESC, last_ok DESC LIMIT 2000",
         )?;
         let rows = q.query_map([], |r| {
             Ok(KnownPeer {
                 address: r.get(0)?,
                 key: FeedId::from_bytes(r.get(1)?),
                 keep: r.get(2)?,
-                failures: r.get(3)?,
-                last_try: r.get(4)?,
-                last_ok: r.get(5)?,
+                kind: Kind::from_name(&r.get::<_, String>(3)?),
+                source: r.get(4)?,
+                record: Record {
+                    failures: r.get(5)?,
+                    last_try: r.get(6)?,
+                    last_ok: r.get(7)?,
+                    birth: r.get(8)?,
+                    reason: r.get(9)?,
+                },
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Remembers a peer; an address already known keeps its history.
+    /// Remembers a peer by its address; one already known keeps its history.
     pub(crate) fn know_peer(
         &self,
         address: &str,
@@ -239,21 +286,59 @@ impl State {
         keep: bool,
     ) -> Result<(), StateError> {
         self.db().execute(
-            "INSERT INTO peer(address, key, keep) VALUES(?1, ?2, ?3)
+            "INSERT INTO peer(address, key, keep, birth) VALUES(?1, ?2, ?3, ?4)
              ON CONFLICT(address) DO UPDATE SET key = ?2, keep = max(keep, ?3)",
-            params![address, key.as_bytes(), keep],
+            params![address, key.as_bytes(), keep, crate::clock::now_ms()],
         )?;
         Ok(())
     }
 
-    /// Notes how a dial went.
-    pub(crate) fn dialled(&self, address: &str, now: u64, ok: bool) -> Result<(), StateError> {
-        let sql = if ok {
-            "UPDATE peer SET failures = 0, last_try = ?2, last_ok = ?2 WHERE address = ?1"
-        } else {
-            "UPDATE peer SET failures = failures + 1, last_try = ?2 WHERE address = ?1"
-        };
-        self.db().execute(sql, params![address, now])?;
+    /// Remembers a peer that was reached, and forgets those least lately met
+    /// when there are too many.
+    pub(crate) fn met_peer(&self, peer: &KnownPeer) -> Result<(), StateError> {
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        let record = &peer.record;
+        tx.execute(
+            "INSERT INTO peer(address, key, keep, kind, source, failures, last_try, last_ok, birth, reason)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT(address) DO UPDATE SET
+             key = ?2, kind = ?4, source = ?5, failures = ?6, last_try = ?7, last_ok = ?8, reason = ?10",
+            params![
+                peer.address,
+                peer.key.as_bytes(),
+                peer.keep,
+                peer.kind.name(),
+                peer.source,
+                record.failures,
+                record.last_try,
+                record.last_ok,
+                record.birth,
+                record.reason
+            ],
+        )?;
+        tx.execute(
+            "DELETE FROM peer WHERE keep = 0 AND address NOT IN
+             (SELECT address FROM peer WHERE keep = 0 ORDER BY last_ok DESC LIMIT ?1)",
+            [MAX_PEERS],
+        )?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Notes how a dial or a connection ended; an address that is not
+    /// remembered stays so.
+    pub(crate) fn save_record(&self, address: &str, record: &Record) -> Result<(), StateError> {
+        self.db().execute(
+            "UPDATE peer SET failures = ?2, last_try = ?3, last_ok = ?4, reason = ?5 WHERE address = ?1",
+            params![
+                address,
+                record.failures,
+                record.last_try,
+                record.last_ok,
+                record.reason
+            ],
+        )?;
         Ok(())
     }
 
@@ -327,15 +412,86 @@ mod tests {
             s.set_setting("share", "true").unwrap();
             s.know_peer("net:a", &feed(2), true).unwrap();
             s.know_peer("net:a", &feed(2), false).unwrap();
-            s.dialled("net:a", 7, false).unwrap();
+            let record = Record {
+                failures: 1,
+                reason: Some("nobody listens".into()),
+                ..Record::new(7)
+            };
+            s.save_record("net:a", &record).unwrap();
+            s.save_record("net:nobody", &record).unwrap();
             s.set_paused(&feed(3), true).unwrap();
         }
         let s = State::open(&path).unwrap();
         assert_eq!(s.own_name(&feed(1)).unwrap().as_deref(), Some("List"));
         assert_eq!(s.setting("share").unwrap().as_deref(), Some("true"));
         let peers = s.peers().unwrap();
-        assert_eq!((peers[0].keep, peers[0].failures), (true, 1));
+        assert_eq!(peers.len(), 1, "only who was met or chosen");
+        assert_eq!((peers[0].keep, peers[0].record.failures), (true, 1));
+        assert_eq!(peers[0].record.reason.as_deref(), Some("nobody listens"));
         assert_eq!(s.paused().unwrap(), [feed(3)]);
+    }
+
+    #[test]
+    fn a_file_of_an_older_version_opens() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("state.db");
+        {
+            let db = Connection::open(&path).unwrap();
+            db.execute_batch(
+                "CREATE TABLE peer(
+                    address TEXT PRIMARY KEY, key BLOB NOT NULL, keep INTEGER NOT NULL,
+                    failures INTEGER NOT NULL DEFAULT 0, last_try INTEGER NOT NULL DEFAULT 0,
+                    last_ok INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+                 PRAGMA user_version = 2;",
+            )
+            .unwrap();
+            db.execute(
+                "INSERT INTO peer VALUES('net:a', ?1, 1, 3, 10, 9)",
+                [feed(2).as_bytes()],
+            )
+            .unwrap();
+        }
+        for _ in 0..2 {
+            let s = State::open(&path).unwrap();
+            let peers = s.peers().unwrap();
+            let [peer] = &peers[..] else {
+                panic!("{peers:?}")
+            };
+            assert_eq!(
+                (peer.key, peer.keep, peer.kind),
+                (feed(2), true, Kind::Typed)
+            );
+            let r = &peer.record;
+            assert_eq!((r.failures, r.last_try, r.last_ok), (3, 10, 9));
+        }
+    }
+
+    #[test]
+    fn peers_met_are_bounded_and_chosen_ones_stay() {
+        let tmp = tempfile::tempdir().unwrap();
+        let s = State::open(&tmp.path().join("state.db")).unwrap();
+        s.db().pragma_update(None, "synchronous", "OFF").unwrap();
+        s.know_peer("net:chosen", &feed(1), true).unwrap();
+        for n in 0..u64::from(MAX_PEERS) + 5 {
+            let record = Record {
+                last_ok: n + 1,
+                ..Record::new(n)
+            };
+            let address = format!("net:{n}");
+            let peer = KnownPeer::new(
+                &address,
+                feed(2),
+                Kind::Lan,
+                "the local network".into(),
+                record,
+            );
+            s.met_peer(&peer).unwrap();
+        }
+        let all = s.peers().unwrap();
+        assert_eq!(all.len(), MAX_PEERS as usize + 1);
+        assert_eq!(all[0].address, "net:chosen");
+        assert!(!all.iter().any(|p| p.address == "net:0"));
+        assert_eq!(all[1].kind, Kind::Lan);
     }
 
     #[test]

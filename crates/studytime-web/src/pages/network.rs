@@ -24,7 +24,8 @@ struct Peer {
     state: &'static str,
     class: &'static str,
     reason: Option<String>,
-    direction: &'static str,
+    /// How it came here, or that it called.
+    origin: String,
     studytime: bool,
     traffic: Option<String>,
     since: Option<Moment>,
@@ -37,10 +38,17 @@ impl Peer {
             "connecting" => ("Connecting", ""),
             "waiting" => ("Waiting to try again", ""),
             "failed" => ("Could not be reached", "warn"),
+            "blocked" => ("Blocked", ""),
             _ => ("Not connected", ""),
         };
         let name = peer.name.or_else(|| peer.id.map(|id| id.short()));
         let (received, sent) = peer.traffic;
+        let origin = match (peer.outgoing, peer.source.as_str()) {
+            (false, _) => "they called".to_owned(),
+            (true, "") => "we called".to_owned(),
+            (true, "typed") => "address typed by you".to_owned(),
+            (true, source) => format!("found through {source}"),
+        };
         Self {
             name: name.unwrap_or_else(|| "Not known yet".to_owned()),
             href: peer
@@ -49,11 +57,7 @@ impl Peer {
             state,
             class,
             reason: peer.reason,
-            direction: if peer.outgoing {
-                "we called"
-            } else {
-                "they called"
-            },
+            origin,
             studytime: peer.studytime,
             traffic: (received + sent > 0)
                 .then(|| format!("{} in, {} out", text::size(received), text::size(sent))),
