@@ -369,6 +369,47 @@ pub struct InviteCode {
     pub code: String,
     /// How often it can be used.
     pub uses: u32,
+    /// Until when, in milliseconds since 1970.
+    #[serde(default)]
+    pub expires: u64,
+}
+
+/// What became of an invite, with the peer it led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeemed {
+    /// The pub, the room, or whom the alias names.
+    #[serde(flatten)]
+    pub peer: PeerInfo,
+    /// `pub`, `room` or `alias`.
+    pub kind: String,
+    /// What was done, for a person.
+    pub done: String,
+}
+
+/// A room this node is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// Its id.
+    pub id: FeedId,
+    /// Its name, when it says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who is there, besides this node.
+    pub members: Vec<RoomMember>,
+}
+
+/// Somebody in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomMember {
+    /// Who.
+    pub id: FeedId,
+    /// The name, when a message told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What `peer connect` takes.
+    pub address: String,
+    /// Whether there is a connection, through this room or otherwise.
+    pub connected: bool,
 }
 
 /// A file that is kept.

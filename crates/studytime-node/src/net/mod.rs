@@ -1,10 +1,12 @@
 //! Sockets: listening, dialling, and deciding when to dial again.
 
-mod address;
+pub(crate) mod address;
 mod dial;
 pub(crate) mod once;
+pub(crate) mod room;
+pub(crate) mod tunnel;
 
-pub use address::{Address, ParseAddressError};
+pub use address::{Address, Multiserver, ParseAddressError, Target, Transport, TunnelAddress, Way};
 pub(crate) use dial::{Attempts, DialError};
 
 use crate::node::Node;
@@ -100,6 +102,7 @@ async fn incoming(node: &Node, mut stream: TcpStream, from: SocketAddr, handshak
 
 /// Dials known peers by itself until the node stops.
 pub(crate) fn schedule(node: &Node) {
+    room::spawn(node);
     let task_node = node.clone();
     node.inner().tasks.spawn(async move {
         let stop = task_node.stopped();
