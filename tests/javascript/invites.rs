@@ -42,7 +42,15 @@ async fn we_redeem_theirs() {
 async fn they_redeem_ours(stack: Stack) {
     let tmp = tempfile::tempdir().unwrap();
     let ours = Ours::open_with(&tmp.path().join("ours"), |b| b.public(true)).await;
-    let code = ours.h.call(PeerNewInvite { uses: 1 }).await.unwrap().code;
+    let code = ours
+        .h
+        .call(PeerNewInvite {
+            uses: 1,
+            days: None,
+        })
+        .await
+        .unwrap()
+        .code;
     let with = json!({ "conn": true });
     let theirs = Peer::javascript(stack.name(), &tmp.path().join("theirs"), with.clone()).await;
     let content = json!({ "type": "post", "text": "hello" });

@@ -25,6 +25,10 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! `http` (off by default) lets links of room servers be redeemed over HTTPS.
+//!
 //! The crate links `kuska-handshake`, so it is under the AGPL; the crates below it are not.
 
 pub mod api;

@@ -267,13 +267,16 @@ impl Session {
         }
     }
 
-    /// Moves what waits in the tunnels.
-    pub(super) fn drive_tunnels(&mut self) {
+    /// Moves what waits in the tunnels. Says whether events may have come of it: a
+    /// stream that is let go on has some waiting.
+    pub(super) fn drive_tunnels(&mut self) -> bool {
         let now = Instant::now();
+        let mut stirred = false;
         for (id, open) in &mut self.room.tunnels {
             if open.held.is_some() && open.tunnel.ready() {
                 open.held = None;
                 self.mux.resume(*id);
+                stirred = true;
             }
             if open.slot.is_none() {
                 continue;
@@ -290,12 +293,16 @@ impl Session {
                 open.held = None;
                 self.mux.resume(*id);
                 self.mux.end(*id);
+                stirred = true;
             } else if stalled {
                 open.slot = None;
+                open.held = None;
+                stirred = true;
                 open.tunnel.close(Err("this node did not keep up".into()));
                 self.mux.fail(*id, "this node does not keep up");
             }
         }
+        stirred
     }
 
     /// When [`room_timer`](Self::room_timer) is due.

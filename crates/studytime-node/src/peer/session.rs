@@ -195,7 +195,7 @@ impl Session {
             self.drive_feeds();
             self.drive_downloads();
             self.drive_uploads();
-            self.drive_tunnels();
+            idle &= !self.drive_tunnels();
             if idle {
                 return self.farewell.take();
             }

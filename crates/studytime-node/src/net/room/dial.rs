@@ -106,6 +106,11 @@ impl super::Rooms {
         self.tries().retain(|peer, t| t.busy || here.contains(peer));
     }
 
+    /// Whether a try is under way, or what it led to is up.
+    fn is_busy(&self, peer: &FeedId) -> bool {
+        self.tries().get(peer).is_some_and(|t| t.busy)
+    }
+
     /// Why somebody in a room could not be met the last time.
     pub(crate) fn last_failure(&self, peer: &FeedId) -> Option<String> {
         self.tries().get(peer)?.reason.clone()
@@ -195,11 +200,7 @@ impl Node {
     }
 
     /// Meets somebody who was claimed, and drives the connection until it ends.
-    async fn dial_tunnel(
-        &self,
-        address: TunnelAddress,
-        up: Option<oneshot::Sender<Result<(), String>>>,
-    ) {
+    async fn dial_tunnel(&self, address: TunnelAddress) {
         let rooms = &self.inner().rooms;
         let peer = address.target;
         let reached = tokio::select! {
@@ -211,10 +212,7 @@ impl Node {
                 let reason = error.to_string();
                 let mut random = [0u8; 1];
                 let _ = getrandom::fill(&mut random);
-                rooms.failed(peer, now_ms(), reason.clone(), random[0]);
-                if let Some(up) = up {
-                    let _ = up.send(Err(reason));
-                }
+                rooms.failed(peer, now_ms(), reason, random[0]);
             }
             Ok((stream, secure)) => {
                 self.peer_event(peer, "connected", None);
@@ -224,7 +222,7 @@ impl Node {
                     address: address.to_string(),
                     outgoing: true,
                     invited: false,
-                    up,
+                    up: None,
                 };
                 let why = peer::drive(self, link).await;
                 rooms.ended(peer, now_ms());
@@ -304,15 +302,17 @@ impl Node {
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let (up, is_up) = oneshot::channel();
             let node = self.clone();
             inner
                 .tasks
-                .spawn(async move { node.dial_tunnel(address, Some(up)).await });
-            match is_up.await {
-                Ok(Ok(())) => {}
-                Ok(Err(reason)) => return Err(no_way(&address, &reason)),
-                Err(_) => return Err(no_way(&address, "the node is closing")),
+                .spawn(async move { node.dial_tunnel(address).await });
+            while !inner.hub.is_connected(&peer) {
+                if !inner.rooms.is_busy(&peer) {
+                    let failure = inner.rooms.last_failure(&peer);
+                    let reason = failure.unwrap_or_else(|| "the connection ended at once".into());
+                    return Err(no_way(&address, &reason));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
         let shown = address.to_string();
@@ -456,7 +456,7 @@ async fn dial_members(node: &Node) {
         let dialler = node.clone();
         node.inner()
             .tasks
-            .spawn(async move { dialler.dial_tunnel(candidate.address, None).await });
+            .spawn(async move { dialler.dial_tunnel(candidate.address).await });
     }
 }
 

@@ -383,6 +383,7 @@ async fn an_open_invite_of_a_room_is_entered_and_remembered() {
     let done = ann.handle().call(PeerInvite { code }).await.unwrap();
     assert_eq!((done.kind.as_str(), done.peer.id), ("room", Some(room.id)));
     ann.shutdown().await;
+    drop(ann);
     let ann = builder(&dir).open().await.unwrap();
     until("the room is entered again", || async {
         room.present().contains(&ann.id()).then_some(())

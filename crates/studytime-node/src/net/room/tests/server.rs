@@ -347,7 +347,8 @@ impl Seat {
                 self.room.show(self.peer, self.kind, true);
             }
             "tunnel.leave" if !two => {
-                self.mux.reply(id, json(&json!(true))).unwrap();
+                // Its goodbye is here already.
+                let _ = self.mux.reply(id, json(&json!(true)));
                 self.room.show(self.peer, self.kind, false);
             }
             "room.attendants" if two => {
