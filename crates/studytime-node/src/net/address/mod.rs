@@ -167,13 +167,17 @@ impl FromStr for Address {
     }
 }
 
+/// An invite is written in the older form where the host allows it: the client
+/// that most programs use (ssb-invite-client) drops the seed of the newer one.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, port) = (&self.host, self.port);
         let key = STANDARD.encode(self.key.as_bytes());
-        write!(f, "net:{}:{}~shs:{key}", self.host, self.port)?;
-        match &self.seed {
-            Some(seed) => write!(f, ":{}", STANDARD.encode(seed)),
-            None => Ok(()),
+        let seed = self.seed.map(|seed| STANDARD.encode(seed));
+        match seed {
+            None => write!(f, "net:{host}:{port}~shs:{key}"),
+            Some(seed) if host.contains(':') => write!(f, "net:{host}:{port}~shs:{key}:{seed}"),
+            Some(seed) => write!(f, "{host}:{port}:@{key}.ed25519~{seed}"),
         }
     }
 }

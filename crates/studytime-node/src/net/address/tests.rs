@@ -86,6 +86,9 @@ fn reads_both_invite_forms() {
     assert_eq!(modern, legacy);
     assert_eq!(modern, redirect);
     assert_eq!(modern.seed, Some([1; 32]));
+    assert_eq!(modern.to_string(), format!("h:8008:@{KEY}.ed25519~{SEED}"));
+    let v6 = format!("net:fe80::1:8008~shs:{KEY}:{SEED}");
+    assert_eq!(v6.parse::<Address>().unwrap().to_string(), v6);
     assert!(!format!("{modern:?}").contains(SEED));
     let all: Multiserver = modern.to_string().parse().unwrap();
     assert!(!format!("{all:?}").contains(&format!("{:?}", [1u8; 32])));
