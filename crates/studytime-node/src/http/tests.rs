@@ -1,5 +1,7 @@
 //! The client against real servers, over TLS as well.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use super::*;
 use crate::api::{ErrorKind, PeerInvite};
 use crate::{Builder, Node};
