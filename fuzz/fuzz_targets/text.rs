@@ -11,7 +11,7 @@ use studytime_schema::{BlobId, FeedId, HmacKey, Keypair, MessageId, NetworkKey, 
 
 // Its crate brings sockets and a runtime; this file needs neither.
 #[allow(dead_code)]
-#[path = "../../crates/studytime-node/src/net/address.rs"]
+#[path = "../../crates/studytime-node/src/net/address/mod.rs"]
 mod address;
 use address::Address;
 

@@ -17,7 +17,7 @@ async fn we_redeem_theirs() {
         .call(PeerInvite { code: code.clone() })
         .await
         .unwrap();
-    assert_eq!(peer.id, Some(theirs.id));
+    assert_eq!(peer.peer.id, Some(theirs.id));
     // It follows us and says so; we follow it: both feeds travel.
     ours.reached(&[(theirs.id, 1)]).await;
     let here = ours.sequence(ours.id()).await;
@@ -42,7 +42,15 @@ async fn we_redeem_theirs() {
 async fn they_redeem_ours(stack: Stack) {
     let tmp = tempfile::tempdir().unwrap();
     let ours = Ours::open_with(&tmp.path().join("ours"), |b| b.public(true)).await;
-    let code = ours.h.call(PeerNewInvite { uses: 1 }).await.unwrap().code;
+    let code = ours
+        .h
+        .call(PeerNewInvite {
+            uses: 1,
+            days: None,
+        })
+        .await
+        .unwrap()
+        .code;
     let with = json!({ "conn": true });
     let theirs = Peer::javascript(stack.name(), &tmp.path().join("theirs"), with.clone()).await;
     let content = json!({ "type": "post", "text": "hello" });

@@ -103,6 +103,8 @@ async fn thousand_feeds(stack: Stack, dialler: Dialler) {
         share_study: None,
         blob_quota: None,
         hops: Some(2),
+        budget_messages: None,
+        budget_bytes: None,
     };
     ours.h.call(hops).await.unwrap();
     ours.follow(theirs.id).await;

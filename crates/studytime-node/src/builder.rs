@@ -1,5 +1,6 @@
 //! How a node is set up.
 
+use crate::http::HttpOptions;
 use crate::net::Lan;
 use crate::node::{Node, OpenError};
 use crate::store::LockKind;
@@ -35,6 +36,7 @@ pub struct Builder {
     pub(crate) control: bool,
     pub(crate) handshake_timeout: Duration,
     pub(crate) lan: Option<Lan>,
+    pub(crate) http: HttpOptions,
 }
 
 impl Builder {
@@ -55,6 +57,7 @@ impl Builder {
             control: true,
             handshake_timeout: Duration::from_secs(15),
             lan: None,
+            http: HttpOptions::default(),
         }
     }
 
@@ -150,6 +153,22 @@ impl Builder {
     #[must_use]
     pub fn handshake_timeout(mut self, limit: Duration) -> Self {
         self.handshake_timeout = limit;
+        self
+    }
+
+    /// Certificates (DER) to trust in HTTPS beside those of the system, for a
+    /// school's own authority. Default: none.
+    #[must_use]
+    pub fn trust_certificates(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.http.extra_roots = roots;
+        self
+    }
+
+    /// Whether links to this machine itself may be `http://`. Default: no; for
+    /// tests and for room servers in development.
+    #[must_use]
+    pub fn plain_http_to_loopback(mut self, on: bool) -> Self {
+        self.http.plain_loopback = on;
         self
     }
 

@@ -25,6 +25,10 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! `http` (off by default) lets links of room servers be redeemed over HTTPS.
+//!
 //! The crate links `kuska-handshake`, so it is under the AGPL; the crates below it are not.
 
 pub mod api;
@@ -37,9 +41,11 @@ mod event;
 mod guard;
 mod handle;
 mod holdings;
+mod http;
 mod hub;
 mod indexer;
 mod ingest;
+mod invite;
 mod media;
 mod nearby;
 mod net;
@@ -61,7 +67,9 @@ pub use event::Events;
 pub use handle::Handle;
 pub use ingest::{IngestReport, RefusedMessage};
 pub use media::MediaStream;
-pub use net::{Address, Lan, ParseAddressError};
+pub use net::{
+    Address, Lan, Multiserver, ParseAddressError, Target, Transport, TunnelAddress, Way,
+};
 pub use node::{Node, OpenError};
 pub use store::{Config, ConfigError, LockKind, OpenDirError};
 /// HTTP byte ranges, for faces that serve [`MediaStream`]s.

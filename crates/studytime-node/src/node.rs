@@ -151,6 +151,9 @@ pub(crate) struct Inner {
     pub(crate) net: net::Net,
     /// What connected StudyTime nodes offer.
     pub(crate) nearby: Nearby,
+    pub(crate) rooms: net::room::Rooms,
+    /// One invite at a time is counted and answered with a follow.
+    pub(crate) redeeming: tokio::sync::Mutex<()>,
     http: Mutex<Option<String>>,
     /// Blobs whose text the index waits for.
     texts: Mutex<BTreeSet<BlobId>>,
@@ -266,6 +269,8 @@ impl Node {
             listening: OnceLock::new(),
             net: net::Net::default(),
             nearby: Nearby::default(),
+            rooms: net::room::Rooms::default(),
+            redeeming: tokio::sync::Mutex::default(),
             http: Mutex::new(None),
             texts: Mutex::default(),
             blob_news: OnceLock::new(),
@@ -291,6 +296,9 @@ impl Node {
         }
         node.replan_now().await;
         node.complete_unfinished().await;
+        if node.0.builder.kind == LockKind::Serve {
+            crate::calls::invites::complete(&node).await;
+        }
         if let Some(address) = node.0.builder.listen {
             let bound = net::listen(&node, address)
                 .await

@@ -27,6 +27,16 @@ impl Node {
         self.publish_drafts(feed, drafts).await
     }
 
+    /// Publishes contents that have fields beyond the known ones.
+    pub(crate) async fn publish_values(
+        &self,
+        feed: FeedId,
+        contents: Vec<serde_json::Value>,
+    ) -> Result<Published, ApiError> {
+        let drafts = contents.into_iter().map(Draft::Public).collect();
+        self.publish_drafts(feed, drafts).await
+    }
+
     /// Publishes contents on the main feed, encrypted so that only we can read them.
     pub(crate) async fn publish_private(
         &self,

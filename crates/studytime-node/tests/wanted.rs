@@ -137,7 +137,13 @@ async fn a_pub_carries_the_lists_and_courses_of_those_it_follows() {
     let dir = tmp.path().join("pub");
     let the_pub = builder(&dir).public(true).open().await.unwrap();
     let p = the_pub.handle();
-    let invite = p.call(PeerNewInvite { uses: 1 }).await.unwrap();
+    let invite = p
+        .call(PeerNewInvite {
+            uses: 1,
+            days: None,
+        })
+        .await
+        .unwrap();
 
     let author = node(&tmp.path().join("author")).await;
     let a = author.handle();

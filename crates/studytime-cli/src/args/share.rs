@@ -159,14 +159,18 @@ pub(crate) enum Peer {
     /// When no node is running, one is started for this command: it exchanges messages with the
     /// other one, then leaves.
     Connect {
-        /// The other node's address, as its `studytime status` shows it: net:HOST:PORT~shs:KEY
+        /// The other node's address, as its `studytime status` shows it: net:HOST:PORT~shs:KEY;
+        /// or through a room: tunnel:@ROOM:@PEER~shs:KEY
         address: String,
         #[command(flatten)]
         patience: Patience,
     },
-    /// Redeem an invite code: the node that gave it follows you, and you follow it
+    /// Redeem an invite of a pub or a room, or meet somebody by their alias
+    ///
+    /// A pub that gave a code follows you, and you follow it. A room lets you in: through it you
+    /// can meet others who are there, and be met. An alias is a link to one person in a room.
     Invite {
-        /// The code
+        /// The code or link: HOST:PORT:@KEY~SEED, net:…~shs:KEY:SEED, https://…, ssb:experimental?…
         code: String,
         #[command(flatten)]
         patience: Patience,
@@ -176,5 +180,8 @@ pub(crate) enum Peer {
         /// How many people can use it
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         uses: u32,
+        /// For how many days it is good
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
     },
 }

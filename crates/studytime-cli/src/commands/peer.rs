@@ -42,38 +42,56 @@ pub(crate) async fn run(context: &Context, peer: Peer) -> Result<(), Failure> {
         }
         Peer::Invite { code, patience } => {
             let limit = patience.limit();
-            let (peer, came) = context
+            let (redeemed, came) = context
                 .with(Needs::Peers, async |session| {
                     let redeemed = tokio::time::timeout(limit, session.call(PeerInvite { code })).await;
-                    let peer = redeemed.map_err(|_| {
+                    let redeemed = redeemed.map_err(|_| {
                         ApiError::new(
                             studytime_node::api::ErrorKind::Failed,
                             format!("the invite was not answered within {} s", limit.as_secs()),
                         )
                         .hint("the node that gave it may be off; try again later, or wait longer with --timeout")
                     })??;
-                    Ok((peer, exchange(session, limit).await?))
+                    Ok((redeemed, exchange(session, limit).await?))
                 })
                 .await?;
-            context.out.value(&peer, |t| {
-                t.line(format!("You and {} follow each other now.", called(&peer)));
-                tell(t, came);
+            context.out.value(&redeemed, |t| {
+                let peer = &redeemed.peer;
+                t.line(format!("{}: {}.", sentence(&redeemed.done), called(peer)));
+                match &peer.reason {
+                    Some(why) if peer.state == "failed" => {
+                        t.line(format!("It could not be reached again so far: {why}"));
+                    }
+                    _ => tell(t, came),
+                }
             })
         }
-        Peer::NewInvite { uses } => {
-            let invite = context.call(PeerNewInvite { uses }).await?;
+        Peer::NewInvite { uses, days } => {
+            let call = PeerNewInvite {
+                uses,
+                days: Some(days),
+            };
+            let invite = context.call(call).await?;
             context.out.value(&invite, |t| {
                 t.line(&invite.code);
                 t.dim(format!(
-                    "Can be used {}: studytime peer invite '…'",
+                    "Can be used {} within {}: studytime peer invite '…'",
                     match invite.uses {
                         1 => "once".to_owned(),
                         n => format!("{n} times"),
-                    }
+                    },
+                    count(u64::from(days), "day", "days")
                 ));
             })
         }
     }
+}
+
+/// With a capital letter in front.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(chars).collect()
 }
 
 /// A node for this command stays until the other one has nothing more to tell,

@@ -90,7 +90,7 @@ pub struct BudgetReply {
 }
 
 /// A peer, and how it stands, in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Eq, Serialize, Deserialize)]
 pub struct PeerInfo {
     /// Its feed id; `None` while an address was dialled that names none.
     pub id: Option<FeedId>,
@@ -106,7 +106,7 @@ pub struct PeerInfo {
     /// The same for a person: "config.toml", "the local network".
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// `connected`, `connecting`, `waiting`, `failed`, `blocked`.
+    /// `connected`, `connecting`, `waiting`, `failed`, `blocked`, `in room`.
     pub state: String,
     /// Why, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -386,6 +386,47 @@ pub struct InviteCode {
     pub code: String,
     /// How often it can be used.
     pub uses: u32,
+    /// Until when, in milliseconds since 1970.
+    #[serde(default)]
+    pub expires: u64,
+}
+
+/// What became of an invite, with the peer it led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeemed {
+    /// The pub, the room, or whom the alias names.
+    #[serde(flatten)]
+    pub peer: PeerInfo,
+    /// `pub`, `room` or `alias`.
+    pub kind: String,
+    /// What was done, for a person.
+    pub done: String,
+}
+
+/// A room this node is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// Its id.
+    pub id: FeedId,
+    /// Its name, when it says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who is there, besides this node.
+    pub members: Vec<RoomMember>,
+}
+
+/// Somebody in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomMember {
+    /// Who.
+    pub id: FeedId,
+    /// The name, when a message told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What `peer connect` takes.
+    pub address: String,
+    /// Whether there is a connection, through this room or otherwise.
+    pub connected: bool,
 }
 
 /// A file that is kept.

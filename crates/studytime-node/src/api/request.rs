@@ -330,16 +330,22 @@ api! {
         timeout_seconds: u64,
     } => PeerInfo;
 
-    /// Redeems a pub's invite code.
+    /// Redeems an invite of a pub or a room, or meets somebody by their alias.
     PeerInvite {
-        /// The code as pasted.
+        /// The code or link as pasted.
         code: String,
-    } => PeerInfo;
+    } => Redeemed;
+
+    /// The rooms this node is in, and who is there.
+    RoomList {} => Vec<RoomInfo>;
 
     /// Makes an invite code for this node.
     PeerNewInvite {
         /// How often it can be used.
         uses: u32,
+        /// For how many days; 30 when not given.
+        #[serde(default)]
+        days: Option<u32>,
     } => InviteCode;
 
     /// Publishes a follow, unfollow, block or unblock.

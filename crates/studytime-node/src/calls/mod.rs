@@ -11,6 +11,7 @@ pub(crate) mod learner;
 mod lessons;
 mod making;
 mod peers;
+mod rooms;
 mod status;
 
 use crate::api::{ApiError, ErrorKind, Progress, Reply, Request};
@@ -92,7 +93,10 @@ impl Node {
                 Reply::PeerConnect(self.peer_connect(&c.address, c.timeout_seconds).await?)
             }
             Q::PeerInvite(c) => Reply::PeerInvite(self.peer_invite(&c.code).await?),
-            Q::PeerNewInvite(c) => Reply::PeerNewInvite(self.peer_new_invite(c.uses).await?),
+            Q::RoomList(_) => Reply::RoomList(self.room_list().await?),
+            Q::PeerNewInvite(c) => {
+                Reply::PeerNewInvite(self.peer_new_invite(c.uses, c.days).await?)
+            }
             Q::Follow(c) => Reply::Follow(self.follow(c.id, c.relation).await?),
             Q::BlobAdd(c) => Reply::BlobAdd(self.blob_add(c.path, report).await?),
             Q::BlobGet(c) => Reply::BlobGet(self.blob_get(c, report).await?),

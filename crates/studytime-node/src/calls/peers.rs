@@ -1,17 +1,14 @@
 //! Peers, follows.
 
-use crate::api::{ApiError, InviteCode, PeerInfo, Published, Relation};
-use crate::clock::now_ms;
-use crate::net::{Address, BLOCKED};
+use crate::api::{ApiError, PeerInfo, Published, Relation};
+use crate::net::BLOCKED;
 use crate::node::Node;
 use std::time::Duration;
+use studytime_schema::FeedId;
 use studytime_schema::content::{Contact, Content};
-use studytime_schema::{FeedId, Keypair};
 
 /// Longest wait for a connection a caller may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(600);
-/// Most uses of one invite.
-const MAX_USES: u32 = 10_000;
 
 impl Node {
     pub(super) async fn peer_list(&self) -> Result<Vec<PeerInfo>, ApiError> {
@@ -62,6 +59,7 @@ impl Node {
             if !n.inner().builder.schedule {
                 n.add_remembered(&mut peers)?;
             }
+            n.list_members(&mut peers);
             let reader = n.reader();
             for peer in &mut peers {
                 peer.name = peer
@@ -116,63 +114,16 @@ impl Node {
         timeout_seconds: u64,
     ) -> Result<PeerInfo, ApiError> {
         let limit = Duration::from_secs(timeout_seconds.max(1)).min(MAX_WAIT);
-        let id = self.connect(address, true, limit).await?;
+        let id = self.connect_any(address, limit).await?;
         self.peer_info(id).await
     }
 
-    pub(super) async fn peer_info(&self, id: FeedId) -> Result<PeerInfo, ApiError> {
+    pub(crate) async fn peer_info(&self, id: FeedId) -> Result<PeerInfo, ApiError> {
         let peers = self.peer_list().await?;
         peers
             .into_iter()
             .find(|p| p.id == Some(id))
             .ok_or_else(|| ApiError::not_found(format!("{id} has disconnected already")))
-    }
-
-    pub(super) async fn peer_invite(&self, code: &str) -> Result<PeerInfo, ApiError> {
-        let address: Address = code
-            .parse()
-            .map_err(|e: crate::net::ParseAddressError| ApiError::refused(e.to_string()))?;
-        super::invites::redeem(self, &address).await?;
-        let plain = Address {
-            seed: None,
-            ..address
-        };
-        let id = self
-            .connect(&plain.to_string(), true, Duration::from_secs(30))
-            .await?;
-        self.peer_info(id).await
-    }
-
-    pub(super) async fn peer_new_invite(&self, uses: u32) -> Result<InviteCode, ApiError> {
-        if uses == 0 || uses > MAX_USES {
-            return Err(ApiError::usage(format!(
-                "an invite can be used 1 to {MAX_USES} times"
-            )));
-        }
-        let address = self.own_address().ok_or_else(|| {
-            ApiError::refused("this node does not listen, so nobody could use an invite")
-                .hint("run `studytime serve --listen 0.0.0.0:8008`")
-        })?;
-        let address: Address = address
-            .parse()
-            .map_err(|e: crate::net::ParseAddressError| ApiError::refused(e.to_string()))?;
-        let mut seed = [0u8; 32];
-        getrandom::fill(&mut seed)
-            .map_err(|e| ApiError::new(crate::api::ErrorKind::Failed, e.to_string()))?;
-        let key = Keypair::from_seed(&seed).id();
-        self.blocking(move |n| {
-            n.inner()
-                .state
-                .add_invite(&seed, &key, uses, now_ms())
-                .map_err(|e| super::state_error(&e))
-        })
-        .await?;
-        let code = Address {
-            seed: Some(seed),
-            ..address
-        }
-        .to_string();
-        Ok(InviteCode { code, uses })
     }
 
     pub(super) async fn follow(

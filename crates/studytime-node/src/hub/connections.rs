@@ -164,6 +164,18 @@ impl Hub {
         }
     }
 
+    /// Says of a connection, for people, what is at its other end.
+    pub(crate) fn note(&self, connection: u64, note: Option<String>) {
+        if let Some(slot) = self.lock().slots.get_mut(&connection) {
+            slot.note = note;
+        }
+    }
+
+    /// Gives one connection something to do; dropped when it is gone.
+    pub(crate) fn ask(&self, connection: u64, errand: Errand) {
+        self.act(|s, _| s.errand(connection, errand));
+    }
+
     /// Looks at every connection.
     pub(crate) fn each_slot(&self, mut f: impl FnMut(u64, &Slot)) {
         for (connection, slot) in &self.lock().slots {

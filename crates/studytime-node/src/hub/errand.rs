@@ -1,11 +1,14 @@
 //! What the state machines ask of others: of a peer's driver, and of the disk.
 
+use crate::net::room::TunnelError;
+use crate::net::tunnel::TunnelStream;
 use studytime_blobs::wire::WantFrame;
 use studytime_replicate::PeerClock;
 use studytime_replicate::ebt::{FallbackReason, IngestOutcome, Payload};
 use studytime_replicate::guard::Lock;
 use studytime_replicate::store::Shunned;
 use studytime_schema::{BlobId, FeedId};
+use tokio::sync::oneshot;
 
 /// What a peer's driver is asked to do.
 #[derive(Debug)]
@@ -53,6 +56,11 @@ pub(crate) enum Errand {
     /// Ask anew what the peer offers.
     AskInfo,
     Close(String),
+    /// Asks the room at the other end for a way to somebody.
+    OpenTunnel {
+        target: FeedId,
+        answer: oneshot::Sender<Result<TunnelStream, TunnelError>>,
+    },
 }
 
 /// Disk work that the state machines ask for.

@@ -240,6 +240,7 @@ pub(crate) async fn start(node: &Node) {
         }
     });
     lan::start(node);
+    super::room::spawn(node);
 }
 
 async fn drive(node: &Node) {

@@ -1,13 +1,15 @@
 //! Sockets: listening, dialling, local discovery, and deciding whom to dial.
 
-mod address;
+pub(crate) mod address;
 mod dial;
 mod driver;
 mod lan;
 pub(crate) mod once;
+pub(crate) mod room;
 mod schedule;
+pub(crate) mod tunnel;
 
-pub use address::{Address, ParseAddressError};
+pub use address::{Address, Multiserver, ParseAddressError, Target, Transport, TunnelAddress, Way};
 pub(crate) use dial::{DialError, broken_text};
 pub(crate) use driver::{Net, start};
 pub use lan::Lan;

@@ -7,10 +7,12 @@ mod blobs;
 mod feeds;
 mod history;
 mod ping;
+mod rooms;
 mod serve;
 mod session;
 
 use crate::hub::NewSlot;
+use crate::net::TunnelAddress;
 use crate::node::Node;
 use crate::shs::Secure;
 use session::Session;
@@ -81,8 +83,18 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         }
         node.peer_up(peer.connection, feed, dialled);
     }
-    let mut session = Session::new(node.clone(), peer, link.outgoing, link.invited);
+    let mut session = Session::new(
+        node.clone(),
+        peer,
+        link.outgoing,
+        link.invited,
+        Arc::clone(&wake),
+    );
     session.greet();
+    // No room is behind another room.
+    if link.outgoing && link.address.parse::<TunnelAddress>().is_err() {
+        session.ask_whether_room();
+    }
     let why = run(node, link.stream, link.secure, &mut session, &wake).await;
     session.close();
     if !session.is_invited() {
@@ -180,6 +192,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             }
             () = tokio::time::sleep_until(timer) => session.timer(),
             () = node.inner().stop.cancelled(), if leaving.is_none() => {
+                session.part_from_room();
                 session.mux.goodbye();
                 leaving = Some((Instant::now() + GOODBYE, "this node is closing".into()));
             }

@@ -22,7 +22,7 @@ fn manifest() -> Value {
             "has": "async", "size": "async", "get": "source", "getSlice": "source",
             "createWants": "source"
         },
-        "tunnel": { "isRoom": "async" },
+        "tunnel": { "isRoom": "async", "connect": "duplex", "ping": "async" },
         "invite": { "use": "async" },
         "studytime": { "info": "async" }
     })
@@ -34,12 +34,15 @@ impl Session {
         if self.invited {
             return match method {
                 "invite.use" => self.serve_invite(id, call),
+                "getAddress" => self.serve_address(id),
                 _ => self.mux.refuse(id),
             };
         }
         match (method, call.kind()) {
             ("manifest", CallKind::Async) => self.reply(id, &manifest()),
             ("tunnel.isRoom", CallKind::Async) => self.reply(id, &json!(false)),
+            ("tunnel.ping", CallKind::Async) => self.reply(id, &json!(crate::clock::now_ms())),
+            ("tunnel.connect", CallKind::Duplex) => self.serve_tunnel(id, call),
             ("studytime.info", CallKind::Async) => self.serve_info(id),
             ("gossip.ping", CallKind::Duplex) => {
                 self.uses.insert(id, Use::Ping);
@@ -121,6 +124,14 @@ impl Session {
                 ))?))
             }),
             Err(error) => self.mux.fail(id, &error.to_string()),
+        }
+    }
+
+    /// Where we are, for those who were invited.
+    fn serve_address(&mut self, id: StreamId) {
+        match self.node.own_address() {
+            Some(address) => self.reply(id, &json!(address)),
+            None => self.mux.fail(id, "this node does not listen"),
         }
     }
 

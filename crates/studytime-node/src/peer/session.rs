@@ -3,15 +3,18 @@
 use super::blobs::{Downloads, Uploads};
 use super::feeds::{Arrival, Feeds};
 use super::ping::{self, Ping};
+use super::rooms::RoomSide;
 use crate::hub::{Errand, blob_peer};
 use crate::nearby::Info;
 use crate::node::Node;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use studytime_blobs::wire::{CREATE_WANTS, WantFrame};
 use studytime_muxrpc::{Body, CallKind, End, Event, Limits, Mux, NO_ARGS, StreamId};
 use studytime_replicate::PeerId;
 use studytime_schema::BlobId;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -38,6 +41,18 @@ pub(super) enum Use {
     HistoryFetch(u64),
     /// The peer's call that a job answers.
     Answer,
+    /// Our `room.metadata`.
+    RoomMetadata,
+    /// Our `tunnel.isRoom`.
+    IsRoom,
+    /// Our `room.attendants`.
+    Attendants,
+    /// Our `tunnel.endpoints`.
+    Endpoints,
+    /// `tunnel.connect`, whoever called it.
+    Tunnel,
+    /// A call of ours whose answer says nothing new.
+    Ignored,
 }
 
 /// A job that ended: work on disk or in another part of the node.
@@ -70,13 +85,22 @@ pub(crate) struct Session {
     pub(super) uploads: Uploads,
     /// Pings we called for, and those the peer called for.
     pub(super) pings: [Option<Ping>; 2],
+    pub(super) room: RoomSide,
+    /// Wakes the driver of this session.
+    pub(super) wake: Arc<Notify>,
     farewell: Option<String>,
     traffic: (u64, u64),
     counted: Instant,
 }
 
 impl Session {
-    pub(super) fn new(node: Node, peer: PeerId, outgoing: bool, invited: bool) -> Self {
+    pub(super) fn new(
+        node: Node,
+        peer: PeerId,
+        outgoing: bool,
+        invited: bool,
+        wake: Arc<Notify>,
+    ) -> Self {
         Self {
             node,
             peer,
@@ -93,6 +117,8 @@ impl Session {
             downloads: Downloads::default(),
             uploads: Uploads::default(),
             pings: [None; 2],
+            room: RoomSide::default(),
+            wake,
             farewell: None,
             traffic: (0, 0),
             counted: Instant::now(),
@@ -126,7 +152,7 @@ impl Session {
         }
     }
 
-    fn open(&mut self, kind: CallKind, name: &[&str], purpose: Use) {
+    pub(super) fn open(&mut self, kind: CallKind, name: &[&str], purpose: Use) {
         if let Ok(id) = self.mux.call(kind, name, &NO_ARGS) {
             self.uses.insert(id, purpose);
         }
@@ -135,6 +161,7 @@ impl Session {
     /// Ends everything; partial downloads are kept.
     pub(super) fn close(&mut self) {
         self.flush_count();
+        self.close_room();
         self.mux.handle_close();
         let kept = std::mem::take(&mut self.downloads);
         // Not awaited: it must also happen when the runtime is busy closing.
@@ -168,6 +195,7 @@ impl Session {
             self.drive_feeds();
             self.drive_downloads();
             self.drive_uploads();
+            idle &= !self.drive_tunnels();
             if idle {
                 return self.farewell.take();
             }
@@ -187,9 +215,13 @@ impl Session {
     }
 
     fn replied(&mut self, id: StreamId, body: &Body) {
-        let is_info = self.uses.remove(&id) == Some(Use::Info);
-        if is_info
-            && let Ok(answer) = body.parse::<serde_json::Value>()
+        let Some(purpose) = self.uses.remove(&id) else {
+            return;
+        };
+        if purpose != Use::Info {
+            return self.room_replied(purpose, body);
+        }
+        if let Ok(answer) = body.parse::<serde_json::Value>()
             && let Some(info) = Info::read(&answer)
         {
             self.node.inner().hub.is_studytime(self.peer);
@@ -221,6 +253,8 @@ impl Session {
             Some(Use::HistoryFetch(call)) => {
                 self.arrived(Arrival::Item(call, body.into_bytes()));
             }
+            Some(purpose @ (Use::Attendants | Use::Endpoints)) => self.presence(purpose, &body),
+            Some(Use::Tunnel) => self.tunnel_data(id, body),
             _ => {}
         }
     }
@@ -241,7 +275,9 @@ impl Session {
             Some(Use::Upload) => self.uploads.forget(id),
             Some(Use::HistoryServe) => self.feeds.servers.remove(id),
             Some(Use::HistoryFetch(call)) => self.history_end(call, end),
-            _ => {}
+            Some(Use::Tunnel) => self.tunnel_ended(id, end),
+            Some(purpose) => self.room_ended(purpose, end),
+            None => {}
         }
     }
 
@@ -252,6 +288,7 @@ impl Session {
             Errand::CancelFetch { blob } => self.cancel_download(&blob),
             Errand::AskInfo => self.ask_info(),
             Errand::Close(why) => self.leave(&why),
+            Errand::OpenTunnel { target, answer } => self.open_tunnel(target, answer),
             feeds => self.feed_errand(feeds),
         }
     }
@@ -299,6 +336,7 @@ impl Session {
     }
 
     pub(super) fn leave(&mut self, why: &str) {
+        self.part_from_room();
         self.mux.goodbye();
         self.farewell.get_or_insert_with(|| why.to_owned());
     }
@@ -337,6 +375,7 @@ impl Session {
             .min()
             .unwrap_or(far)
             .min(self.feeds.next_timer().unwrap_or(far))
+            .min(self.next_room_timer().unwrap_or(far))
     }
 
     pub(super) fn timer(&mut self) {
@@ -346,6 +385,7 @@ impl Session {
             }
         }
         self.history_timer();
+        self.room_timer();
     }
 }
 

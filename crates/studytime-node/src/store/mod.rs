@@ -3,6 +3,7 @@
 
 mod config;
 mod dir;
+mod invites;
 mod keys;
 mod locks;
 mod state;
@@ -13,4 +14,5 @@ pub use dir::{LockKind, OpenDirError};
 pub(crate) use dir::{private_dir, private_file, sync_dir};
 pub(crate) use keys::{KeyRing, KeysError, OwnKind, generate, write_secret};
 
+pub(crate) use invites::InviteUse;
 pub(crate) use state::{KnownPeer, SavedPosition, State, StateError, Unfinished};

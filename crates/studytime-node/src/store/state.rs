@@ -131,6 +131,7 @@ impl State {
             change.execute_batch(PEERS_SINCE_3)?;
         }
         change.execute_batch(SCHEMA)?;
+        change.execute_batch(super::invites::SCHEMA)?;
         change.pragma_update(None, "user_version", VERSION)?;
         change.commit()?;
         Ok(Self { db: Mutex::new(db) })
@@ -358,40 +359,6 @@ impl State {
         let rows = q.query_map([], |r| Ok(FeedId::from_bytes(r.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-
-    /// Keeps a new invite: the seed that makes its key, and how often it can be used.
-    pub(crate) fn add_invite(
-        &self,
-        seed: &[u8; 32],
-        key: &FeedId,
-        uses: u32,
-        now: u64,
-    ) -> Result<(), StateError> {
-        self.db().execute(
-            "INSERT INTO invite(seed, key, uses_left, created) VALUES(?1, ?2, ?3, ?4)",
-            params![seed, key.as_bytes(), uses, now],
-        )?;
-        Ok(())
-    }
-
-    /// Whether an invite with this key can still be used.
-    pub(crate) fn invite_open(&self, key: &FeedId) -> Result<bool, StateError> {
-        let db = self.db();
-        let mut q = db.prepare_cached("SELECT uses_left > 0 FROM invite WHERE key = ?1")?;
-        Ok(q.query_row([key.as_bytes()], |r| r.get(0))
-            .optional()?
-            .unwrap_or(false))
-    }
-
-    /// Uses an invite once; `false` when it is unknown or used up. One statement,
-    /// so two users at once cannot share the last use.
-    pub(crate) fn use_invite(&self, key: &FeedId) -> Result<bool, StateError> {
-        let changed = self.db().execute(
-            "UPDATE invite SET uses_left = uses_left - 1 WHERE key = ?1 AND uses_left > 0",
-            [key.as_bytes()],
-        )?;
-        Ok(changed == 1)
-    }
 }
 
 #[cfg(test)]
@@ -529,18 +496,5 @@ mod tests {
         assert_eq!((due.len(), due[0].percent), (1, 50));
         s.mark_published(&due).unwrap();
         assert!(s.unpublished_positions().unwrap().is_empty());
-    }
-
-    #[test]
-    fn an_invite_is_used_no_more_often_than_it_says() {
-        let tmp = tempfile::tempdir().unwrap();
-        let s = State::open(&tmp.path().join("state.db")).unwrap();
-        s.add_invite(&[1; 32], &feed(9), 2, 0).unwrap();
-        assert!(s.invite_open(&feed(9)).unwrap());
-        assert!(s.use_invite(&feed(9)).unwrap());
-        assert!(s.use_invite(&feed(9)).unwrap());
-        assert!(!s.use_invite(&feed(9)).unwrap());
-        assert!(!s.invite_open(&feed(9)).unwrap());
-        assert!(!s.use_invite(&feed(8)).unwrap());
     }
 }

@@ -39,6 +39,7 @@ impl Peer {
             "waiting" => ("Waiting to try again", ""),
             "failed" => ("Could not be reached", "warn"),
             "blocked" => ("Blocked", ""),
+            "in room" => ("In a room with you", ""),
             _ => ("Not connected", ""),
         };
         let name = peer.name.or_else(|| peer.id.map(|id| id.short()));
@@ -193,7 +194,7 @@ pub(crate) async fn invite(State(app): State<App>, Form(form): Form) -> Result<R
     let code = form.get("code").unwrap_or_default().to_owned();
     if code.is_empty() {
         return Err(Problem::usage(
-            "There was no invite code. Go back and paste one.",
+            "There was no invite code or link. Go back and paste one.",
         ));
     }
     match app.node.call(PeerInvite { code: code.clone() }).await {
@@ -207,7 +208,7 @@ pub(crate) async fn new_invite(
     Form(form): Form,
 ) -> Result<Response, Problem> {
     let uses = form.read("uses").unwrap_or(1).clamp(1, 1000);
-    let code = app.node.call(PeerNewInvite { uses }).await?;
+    let code = app.node.call(PeerNewInvite { uses, days: None }).await?;
     page(&app, None, Some(code), None).await
 }
 
