@@ -97,6 +97,8 @@ async fn thousand_feeds(stack: Stack, dialler: Dialler) {
         share_study: None,
         blob_quota: None,
         hops: Some(2),
+        budget_messages: None,
+        budget_bytes: None,
     };
     ours.h.call(hops).await.unwrap();
     ours.follow(theirs.id).await;
@@ -112,11 +114,13 @@ async fn thousand_feeds(stack: Stack, dialler: Dialler) {
     // sent, so that the first reconnect brings all notes once more.
     ours.part(&theirs).await;
     ours.join(&theirs, dialler).await;
+    ours.traffic(theirs.id).await;
     in_sync(&ours, &theirs, dialler).await;
 
     // And after both were started anew.
     theirs.close().await;
     ours.node.shutdown().await;
+    drop(ours);
     let ours = Ours::open(&tmp.path().join("ours")).await;
     let theirs = Peer::javascript(stack.name(), &theirs_dir, json!({})).await;
     theirs.request(&ids).await;
