@@ -21,7 +21,7 @@ use serde_json::json;
 use std::path::Path;
 use std::time::Instant;
 use studytime_schema::FeedId;
-use support::{median, sizes};
+use support::{cores, limits, median, report, sizes};
 
 /// Characters of a post, so that a message has about a kilobyte.
 const POST: usize = 640;
@@ -107,6 +107,16 @@ async fn compare(what: &str, authors: &[Author], rounds: usize) {
             to.extend(cost);
         }
     }
+    // What no receiver that verifies strictly can beat.
+    let bytes = authors[0].messages[0].wire().len();
+    let limit = limits::strict_signatures(count as usize, bytes, cores());
+    for (costs, what) in [(&all[1], "from JS"), (&all[2], "from ours")] {
+        if !costs.is_empty() {
+            let what = format!("our receiver {what}, per CPU s");
+            let ours = count / middle(costs, |c| c.receiver);
+            report(&what, "messages", ours, count / limit.cpu);
+        }
+    }
     let js = all[0].clone();
     for (name, costs) in ["JS to JS", "JS to ours", "ours to ours"].iter().zip(&all) {
         if costs.is_empty() {
@@ -182,6 +192,8 @@ async fn in_sync() {
             .await;
         to.reached(&[(from.id, 2)]).await;
     }
+    // Told a second late at most.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     let traffic = b.ask("traffic", json!({ "peer": a.id })).await;
     for (name, peer) in [("one", &a), ("other", &b)] {
         let memory = peer.ask("memory", json!({})).await;

@@ -16,6 +16,9 @@ use studytime_schema::{FeedId, NetworkKey};
 
 const FLAG: &str = "--as-peer";
 
+/// How often the state is looked at: seldom, as it costs the receiver.
+const POLL: Duration = Duration::from_millis(50);
+
 /// This program, to be started as a peer.
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
@@ -114,7 +117,7 @@ async fn answer(node: &Node, h: &Handle, request: &Value) -> Result<Value, api::
             for (id, sequence) in request["clock"].as_object().into_iter().flatten() {
                 let (id, sequence) = (feed(&json!(id)), sequence.as_u64().unwrap_or(0));
                 while h.call(api::FeedStatus { id }).await?.sequence < sequence {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(POLL).await;
                 }
             }
             Value::Null
@@ -123,7 +126,7 @@ async fn answer(node: &Node, h: &Handle, request: &Value) -> Result<Value, api::
             // As many, and the index caught up.
             let count = request["count"].as_u64().unwrap_or(0);
             while h.call(api::Status {}).await?.messages < count {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(POLL).await;
             }
             crate::support::caught_up(node).await;
             Value::Null

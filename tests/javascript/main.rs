@@ -11,6 +11,7 @@ mod author;
 mod blobs;
 mod feeds;
 mod invites;
+mod kuska;
 mod many;
 mod ours;
 mod peer;

@@ -95,6 +95,18 @@ impl Ours {
             .find(|p| p.id == Some(id) && p.state == "connected")
     }
 
+    /// Bytes received and sent over the connection to a peer, once nothing moves:
+    /// they are told a second late at most.
+    pub(crate) async fn traffic(&self, id: FeedId) -> (u64, u64) {
+        self.until("the bytes are counted", async || {
+            let before = self.connection(id).await?.traffic;
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            let after = self.connection(id).await?.traffic;
+            (before == after && after.0 > 0 && after.1 > 0).then_some(after)
+        })
+        .await
+    }
+
     /// Ends the connection from the peer's side.
     pub(crate) async fn part(&self, peer: &Peer) {
         peer.ask("disconnect", json!({ "peer": self.id() })).await;

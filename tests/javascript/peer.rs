@@ -201,7 +201,7 @@ fn eprint_line(line: &str) {
     eprintln!("{line}");
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -191,7 +191,10 @@ async fn forged_messages() {
     let asked = stage.note(author.id(), |_| true).await;
     assert!(asked < 0 || asked & 1 == 1, "asked again with {asked}");
     // An honest peer has the real one: the feed goes on from there.
-    let file = crate::author::write(stage._tmp.path(), "feed.jsonl", [&author]);
+    stage.honest.reached(&[(author.id(), 1)]).await;
+    let file = stage._tmp.path().join("rest.jsonl");
+    let rest: Vec<String> = (2..=6).map(|n| wire(&author, n)).collect();
+    std::fs::write(&file, rest.join("\n")).unwrap();
     stage.honest.ask("add", json!({ "file": file })).await;
     stage.ours.reached(&[(author.id(), 6)]).await;
     assert_eq!(stage.ours.digest(author.id()).await, author.digest());

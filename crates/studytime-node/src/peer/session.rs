@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+/// How often the bytes of a connection are told: at most so long are they behind.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -350,7 +353,7 @@ impl Session {
     pub(super) fn count(&mut self, received: u64, sent: u64) {
         self.traffic.0 += received;
         self.traffic.1 += sent;
-        if self.counted.elapsed() > Duration::from_secs(1) {
+        if self.counted.elapsed() >= COUNT_EVERY {
             self.flush_count();
         }
     }
@@ -371,11 +374,13 @@ impl Session {
     pub(super) fn next_timer(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
         let pings = self.pings.iter().flatten().map(|p| p.due);
+        let uncounted = (self.traffic != (0, 0)).then_some(self.counted + COUNT_EVERY);
         pings
+            .chain(uncounted)
+            .chain(self.feeds.next_timer())
+            .chain(self.next_room_timer())
             .min()
             .unwrap_or(far)
-            .min(self.feeds.next_timer().unwrap_or(far))
-            .min(self.next_room_timer().unwrap_or(far))
     }
 
     pub(super) fn timer(&mut self) {
@@ -383,6 +388,9 @@ impl Session {
             if ping.serve(Instant::now()) {
                 let _ = self.mux.send(ping.id, ping_body());
             }
+        }
+        if self.counted.elapsed() >= COUNT_EVERY {
+            self.flush_count();
         }
         self.history_timer();
         self.room_timer();
