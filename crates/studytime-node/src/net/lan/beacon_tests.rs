@@ -88,7 +88,7 @@ fn lists_are_read_and_what_cannot_be_used_is_passed_over() {
     assert_eq!(parse_plain(&[]), Err(BeaconError::Length));
     assert_eq!(parse_plain(&[0xff; 20]), Err(BeaconError::Shape));
     // However many are joined, a few are read.
-    let many = vec![ADDRESS; 12].join(";");
+    let many = [ADDRESS; 12].join(";");
     assert_eq!(parse_plain(many.as_bytes()).unwrap().claims.len(), 1);
 }
 
