@@ -282,3 +282,24 @@ fn a_gap_does_not_hide_what_made_it() {
         assert_eq!(words, [(peer(2), id(3), 4, refused)]);
     }
 }
+
+/// A source that hangs is the only one with news at first. When another one has
+/// them, too, it takes over after three seconds, not after the ten that the only
+/// one is given.
+#[test]
+fn whoever_has_the_news_as_well_takes_over_soon() {
+    let mut ebt = accepted(&[(id(3), FETCH, 1)]);
+    ebt.connect(peer(4), Role::Acceptor, true, PeerClock::new(), NOW);
+    ebt.handle_open(peer(4), NOW).unwrap();
+    outputs(&mut ebt);
+    frame(&mut ebt, peer(2), &note(id(3), 10), NOW);
+    assert_eq!(ebt.source(&id(3)), Some(peer(2)));
+    // The timer is set for the only one now.
+    ebt.handle_timeout(NOW + 3_000);
+    assert_eq!(ebt.source(&id(3)), Some(peer(2)));
+    frame(&mut ebt, peer(4), &note(id(3), 10), NOW + 3_500);
+    while let Some(at) = ebt.poll_timeout().filter(|at| *at <= NOW + 6_500) {
+        ebt.handle_timeout(at);
+    }
+    assert_eq!(ebt.source(&id(3)), Some(peer(4)));
+}

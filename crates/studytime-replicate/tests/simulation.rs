@@ -404,6 +404,12 @@ fn block() {
     w.publish(1, 1);
     w.run(MINUTE);
     assert_eq!((w.tip(1, &x), w.tip(2, &w.id(1))), (5, 6));
+    // Nor is it served to those who ask for what is here.
+    assert!(!w.nodes[1].ebt.may_have(&a, true, &x));
+    let served = w.sent().messages;
+    w.forge(0, 1, &format!("{{\"{x}\":0}}"));
+    w.run(MINUTE);
+    assert_eq!(w.sent().messages, served);
     // All is forgiven, on the running connections.
     let now = w.now;
     w.nodes[1].ebt.set_block(a, x, false, now);
