@@ -101,7 +101,8 @@ const common = (ssb) => ({
     for (const rpc of Object.values(ssb.peers).flat()) rpc.close(true)
     ssb.close(true, (error) => {
       cb(error)
-      setImmediate(() => process.exit(0))
+      // ssb-ebt writes down how far its peers were without telling when it is done.
+      setTimeout(() => process.exit(0), 500)
     })
   }
 })
