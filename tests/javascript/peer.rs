@@ -41,7 +41,7 @@ pub(crate) struct Peer {
     pub(crate) id: FeedId,
     /// Where it listens; empty when it does not.
     pub(crate) address: String,
-    child: Child,
+    process: Process,
     stdin: Mutex<Option<ChildStdin>>,
     answers: Answers,
     number: AtomicU64,
@@ -84,13 +84,14 @@ impl Peer {
 
     /// A program that speaks the same way; `None` when it ended at once.
     pub(crate) async fn start(command: &mut Command) -> Option<Self> {
-        let mut child = command
+        let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the peer's program did not start: run ./scripts/setup");
-        let stdin = child.stdin.take();
-        let stdout = BufReader::new(child.stdout.take()?);
+        let mut process = Process(child);
+        let stdin = process.0.stdin.take();
+        let stdout = BufReader::new(process.0.stdout.take()?);
         let answers = Answers::default();
         let (hello_tx, hello_rx) = oneshot::channel();
         let inbox = Arc::clone(&answers);
@@ -118,14 +119,11 @@ impl Peer {
         let hello = tokio::time::timeout(LIMIT, hello_rx)
             .await
             .expect("the peer starts");
-        let Ok(hello) = hello else {
-            let _ = child.wait();
-            return None;
-        };
+        let hello = hello.ok()?;
         Some(Self {
             id: hello["id"].as_str()?.parse().ok()?,
             address: hello["address"].as_str().unwrap_or_default().to_owned(),
-            child,
+            process,
             stdin: Mutex::new(stdin),
             answers,
             number: AtomicU64::new(1),
@@ -182,14 +180,17 @@ impl Peer {
     pub(crate) async fn close(mut self) {
         let _ = self.try_ask("close", json!({})).await;
         *self.stdin.lock().expect("not poisoned") = None;
-        let _ = self.child.wait();
+        let _ = self.process.0.wait();
     }
 }
 
-impl Drop for Peer {
+/// Killed when it is dropped.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
