@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 const MAX_TEXT: usize = 2 << 20;
 /// How long changes are gathered before what depends on them is worked out anew.
 const SETTLE: Duration = Duration::from_millis(150);
+/// How long connections may take to end when the node stops.
+const LEAVING: Duration = Duration::from_millis(4_500);
 /// How often connected nodes are asked what they offer.
 const ASK_AGAIN: Duration = Duration::from_secs(300);
 /// How long a pub gathers what came in before it looks what more to carry.
@@ -265,30 +267,48 @@ async fn do_chores(node: Node, mut chores: mpsc::UnboundedReceiver<Chore>) {
     loop {
         let got = tokio::select! {
             n = chores.recv_many(&mut group, 256) => n,
-            () = node.inner().stop.cancelled() => {
-                // The drivers have a moment to leave; what they said is kept.
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                while let Ok(chore) = chores.try_recv() {
-                    group.push(chore);
-                }
-                let last = std::mem::take(&mut group);
-                let _ = node.blocking(move |n| { n.chores(last); Ok(()) }).await;
-                return;
-            }
+            () = node.inner().stop.cancelled() => return last_chores(&node, chores, group).await,
         };
         if got == 0 {
             return;
         }
-        let work = std::mem::take(&mut group);
-        let done = node
-            .blocking(move |n| {
-                n.chores(work);
-                Ok(())
-            })
-            .await;
-        if let Err(error) = done {
-            node.trouble(error.message);
+        do_some(&node, &mut group).await;
+    }
+}
+
+/// What peers told is kept when their connections end, which takes a moment: lost,
+/// it would be told again about every feed.
+async fn last_chores(
+    node: &Node,
+    mut chores: mpsc::UnboundedReceiver<Chore>,
+    mut group: Vec<Chore>,
+) {
+    let deadline = tokio::time::Instant::now() + LEAVING;
+    loop {
+        // In this order: who has left has handed in its last.
+        let all_left = node.inner().hub.has_no_connection();
+        while let Ok(chore) = chores.try_recv() {
+            group.push(chore);
         }
+        do_some(node, &mut group).await;
+        if all_left || tokio::time::Instant::now() >= deadline {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn do_some(node: &Node, group: &mut Vec<Chore>) {
+    if group.is_empty() {
+        return;
+    }
+    let work = std::mem::take(group);
+    let done = node.blocking(move |n| {
+        n.chores(work);
+        Ok(())
+    });
+    if let Err(error) = done.await {
+        node.trouble(error.message);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::{
 use crate::store::{Pool, number_of, read};
 use crate::text::TextReader;
 use crate::text::search::Scratch;
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use studytime_schema::fold::{IgnoredReason, LearnerState};
 use studytime_schema::view::CourseOutline;
@@ -234,6 +235,14 @@ impl Reader {
             Some(number) => read::stats_of(&conn, number)?.is_some(),
             None => false,
         })
+    }
+
+    /// All feeds that are courses or name courses, as far as they are here.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn study_feeds(&self) -> Result<HashSet<FeedId>, QueryError> {
+        Ok(crate::store::study_feeds(&*self.shared.pool.get()?)?)
     }
 
     /// What the user is learning.

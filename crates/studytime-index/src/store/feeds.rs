@@ -1,5 +1,5 @@
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use studytime_schema::FeedId;
 
 /// Numbers remembered at once, at most.
@@ -43,6 +43,15 @@ pub(crate) fn number_of(conn: &Connection, feed: &FeedId) -> rusqlite::Result<Op
     conn.prepare_cached("SELECT id FROM feed WHERE key = ?1")?
         .query_row([feed.as_bytes()], |r| r.get(0))
         .optional()
+}
+
+/// Feeds that are courses or name courses.
+pub(crate) fn study_feeds(conn: &Connection) -> rusqlite::Result<HashSet<FeedId>> {
+    conn.prepare_cached(
+        "SELECT key FROM feed WHERE id IN (SELECT id FROM course UNION SELECT list FROM listing)",
+    )?
+    .query_map([], |r| r.get(0).map(FeedId::from_bytes))?
+    .collect()
 }
 
 /// The feed with this number.

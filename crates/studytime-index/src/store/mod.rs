@@ -14,7 +14,7 @@ mod pool;
 mod texts;
 
 pub(crate) use bodies::StoredBody;
-pub(crate) use feeds::{FeedNumbers, feed_of, number_of};
+pub(crate) use feeds::{FeedNumbers, feed_of, number_of, study_feeds};
 pub(crate) use folder::Folder;
 pub(crate) use listings::{CourseStats, ListingRow};
 pub(crate) use pool::Pool;

@@ -176,6 +176,11 @@ impl Hub {
         self.act(|s, _| s.errand(connection, errand));
     }
 
+    /// Whether nobody is connected.
+    pub(crate) fn has_no_connection(&self) -> bool {
+        self.lock().slots.is_empty()
+    }
+
     /// Looks at every connection.
     pub(crate) fn each_slot(&self, mut f: impl FnMut(u64, &Slot)) {
         for (connection, slot) in &self.lock().slots {

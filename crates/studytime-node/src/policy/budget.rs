@@ -19,7 +19,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             limit: Amount {
-                feeds: 10_000,
+                feeds: 20_000,
                 messages: 2_000_000,
                 bytes: 4 << 30,
             },

@@ -137,18 +137,25 @@ impl Node {
             wants.remove(feed);
         }
 
+        let mut friends: Vec<(u32, FeedId)> = reached.iter().map(|(f, d)| (*d, *f)).collect();
+        friends.retain(|(distance, feed)| *distance > 0 && !blocked.contains(feed));
+        friends.sort_unstable();
+        let followed = friends.partition_point(|(distance, _)| *distance <= 1);
+
         let mut asking: Vec<Asking> = Vec::new();
         let mut ask = |feed, want, reason| asking.push(Asking { feed, want, reason });
+        let person = Want::fetch(Priority::FRIEND).known_only();
+        // Whom the user chose to follow must not be crowded out by courses that
+        // others have listed.
+        for (_, feed) in friends.iter().take(followed) {
+            ask(*feed, person, "followed by you");
+        }
         for course in &listed {
             let want = Want::fetch(Priority::LISTED);
             ask(course.feed_id, want, "a course on one of your lists");
         }
-        let mut friends: Vec<(u32, FeedId)> = reached.iter().map(|(f, d)| (*d, *f)).collect();
-        friends.retain(|(distance, feed)| *distance > 0 && !blocked.contains(feed));
-        friends.sort_unstable();
-        for (_, feed) in &friends {
-            let want = Want::fetch(Priority::FRIEND).known_only();
-            ask(*feed, want, "followed by you, or by those you follow");
+        for (_, feed) in friends.iter().skip(followed) {
+            ask(*feed, person, "followed by those you follow");
         }
         if inner.builder.is_pub {
             for feed in self.carried(&reader, &own_ids)? {
@@ -158,8 +165,13 @@ impl Node {
         }
         let held: HashMap<FeedId, Counts> = inner.feeds.sizes()?.into_iter().collect();
         let budget = self.admit(&mut wants, asking, &blocked, &held);
+        let study = reader.study_feeds()?;
         for feed in held.keys().filter(|f| !blocked.contains(f)) {
-            let want = Want::serve(Priority::HELD);
+            let mut want = Want::serve(Priority::HELD);
+            if !study.contains(feed) {
+                // A person's feed, which is not for strangers.
+                want = want.known_only();
+            }
             let reason = "kept and passed on, but no longer fetched";
             add(&mut wants, *feed, want, reason);
         }
