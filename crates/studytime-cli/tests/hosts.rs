@@ -8,6 +8,10 @@
 //! refuses, the test says so and does nothing.
 
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::print_stderr,
+    reason = "a test that is skipped, or a cable that cannot be made bad, is said loudly"
+)]
 
 mod common;
 
