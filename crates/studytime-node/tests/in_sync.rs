@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use studytime_index::CourseQuery;
 use studytime_node::Handle;
 use studytime_node::api::*;
-use studytime_schema::{Keypair, Message};
+use studytime_schema::{FeedId, Keypair, Message};
 
 /// Feeds that both have.
 const FEEDS: u64 = 400;
@@ -23,6 +23,13 @@ async fn listed(h: &Handle) -> u64 {
     let query = CourseQuery::default();
     let page = h.call(CourseList { query }).await.unwrap();
     page.total as u64
+}
+
+/// Bytes received and sent over the connection to a peer.
+async fn traffic(h: &Handle, peer: FeedId) -> Option<(u64, u64)> {
+    let peers = h.call(PeerList {}).await.unwrap();
+    let peer = peers.into_iter().find(|p| p.id == Some(peer))?;
+    Some(peer.traffic)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +72,19 @@ async fn what_was_told_is_remembered_over_a_restart() {
     learner.shutdown().await;
     drop((learner, l));
 
+    // Left at once, the learner has not said yet how far it came: they compare
+    // notes once more.
+    let learner = node(&dir).await;
+    let l = learner.handle();
+    connect(&l, &a).await;
+    until("they compared notes", || async {
+        let (received, sent) = traffic(&l, author.id()).await?;
+        (received > FEW && sent > FEW).then_some(())
+    })
+    .await;
+    learner.shutdown().await;
+    drop((learner, l));
+
     let learner = node(&dir).await;
     let l = learner.handle();
     connect(&l, &a).await;
@@ -85,9 +105,8 @@ async fn what_was_told_is_remembered_over_a_restart() {
     })
     .await;
     let traffic = until("the bytes are counted", || async {
-        let peers = l.call(PeerList {}).await.unwrap();
-        let peer = peers.into_iter().find(|p| p.id == Some(author.id()))?;
-        (peer.traffic.0 > 500 && peer.traffic.1 > 500).then_some(peer.traffic)
+        let told = traffic(&l, author.id()).await?;
+        (told.0 > 500 && told.1 > 500).then_some(told)
     })
     .await;
     assert!(

@@ -8,7 +8,7 @@ mod dial;
 mod presence;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 pub(crate) use tests::testing;
 
 pub(crate) use dial::{TunnelError, offered, spawn};
