@@ -14,7 +14,7 @@ use studytime_schema::{BlobId, FeedId, Message, MessageId, Segmenter};
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 fn main() -> std::io::Result<()> {
-    let all: [(&str, Seeds); 10] = [
+    let all: [(&str, Seeds); 11] = [
         ("message", messages()),
         ("json", json_texts()),
         ("private_box", boxes()),
