@@ -14,7 +14,7 @@ use studytime_schema::{BlobId, FeedId, Message, MessageId, Segmenter};
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 fn main() -> std::io::Result<()> {
-    let all: [(&str, Seeds); 10] = [
+    let all: [(&str, Seeds); 11] = [
         ("message", messages()),
         ("json", json_texts()),
         ("private_box", boxes()),
@@ -82,7 +82,7 @@ fn messages() -> Seeds {
     };
     let boxed = seal(b"{\"type\":\"x\"}", &[keys.id()], &random).expect("one reader");
     let private = Message::sign_private(&keys, None, 1, &boxed, None).expect("a box");
-    let nested = (0..20).fold(json!(1), |inner, _| json!({"a": [inner]}));
+    let nested = (0..7).fold(json!(1), |inner, _| json!({"a": [inner]}));
     let mut seeds: Seeds = vec![
         ("first", text.into()),
         ("second", second.expect("a draft that fits").wire().into()),
