@@ -4,6 +4,8 @@ use std::ops::Range;
 
 /// Rounds over the whole text; each one only shortens it.
 const ROUNDS: usize = 8;
+/// Bytes of candidates that are tried at once: of a long text there are many.
+const AT_ONCE: usize = 4 << 20;
 
 /// Takes parts out of `text` as long as `still` finds a candidate of which it is
 /// still true. `still` is given many candidates at once and names one of them.
@@ -32,8 +34,19 @@ fn pick(
     mut candidates: Vec<String>,
     still: &mut impl FnMut(&[String]) -> Option<usize>,
 ) -> Option<String> {
-    let at = still(&candidates)?;
-    Some(candidates.swap_remove(at))
+    while !candidates.is_empty() {
+        let mut bytes = 0;
+        let together = candidates.iter().take_while(|c| {
+            bytes += c.len();
+            bytes <= AT_ONCE
+        });
+        let rest = candidates.split_off(together.count().max(1));
+        if let Some(at) = still(&candidates) {
+            return Some(candidates.swap_remove(at));
+        }
+        candidates = rest;
+    }
+    None
 }
 
 /// The text without each of its pieces of `size` characters.
