@@ -175,6 +175,11 @@ fn two_nodes_meet_and_say_so() {
     );
     let code = ann.json(&["peer", "new-invite", "--uses", "2"]);
     assert_eq!(code["uses"], 2);
+    let used = ben.json(&["peer", "invite", code["code"].as_str().unwrap()]);
+    assert_eq!(
+        (&used["id"], &used["invite"], &used["state"]),
+        (&json!(a.id()), &json!("pub"), &json!("connected"))
+    );
     let id = b.id().to_owned();
     b.stop();
     a.event("ben left", |e| {

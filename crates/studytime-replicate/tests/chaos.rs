@@ -4,17 +4,9 @@
 
 mod sim;
 
-use sim::{Rng, World};
+use sim::{FETCH, MINUTE, Rng, World, key};
 use studytime_replicate::FeedStore;
-use studytime_replicate::ebt::{Priority, Want};
 use studytime_schema::Keypair;
-
-const MINUTE: u64 = 60_000;
-const FETCH: Want = Want::fetch(Priority::STARTED);
-
-fn key(n: u8) -> Keypair {
-    Keypair::from_seed(&[n; 32])
-}
 
 /// Everything at once, for many seeds: in the end all is everywhere.
 #[test]

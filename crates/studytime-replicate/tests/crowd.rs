@@ -5,18 +5,10 @@
 
 mod sim;
 
-use sim::{Rng, World};
+use sim::{FETCH, MINUTE, Rng, World, key};
 use std::collections::BTreeSet;
 use studytime_replicate::FeedStore;
-use studytime_replicate::ebt::{Priority, Want};
 use studytime_schema::{FeedId, Keypair};
-
-const MINUTE: u64 = 60_000;
-const FETCH: Want = Want::fetch(Priority::STARTED);
-
-fn key(n: u8) -> Keypair {
-    Keypair::from_seed(&[n; 32])
-}
 
 /// Forty peers, with delay, loss, stalls, restarts, slow disks and forked feeds,
 /// all from a seed: in the end all honest feeds are everywhere, and of each

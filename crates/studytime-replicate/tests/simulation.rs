@@ -3,18 +3,10 @@
 
 mod sim;
 
-use sim::{Rng, World};
+use sim::{FETCH, MINUTE, Rng, World, key};
 use studytime_replicate::clock::Heard;
-use studytime_replicate::ebt::{Priority, Want};
 use studytime_replicate::{FeedStore, PeerId};
 use studytime_schema::{FeedId, Keypair};
-
-const MINUTE: u64 = 60_000;
-const FETCH: Want = Want::fetch(Priority::STARTED);
-
-fn key(n: u8) -> Keypair {
-    Keypair::from_seed(&[n; 32])
-}
 
 /// A line of nodes, each connected to the next.
 fn line(world: &mut World) -> Vec<u64> {

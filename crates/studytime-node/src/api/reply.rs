@@ -397,8 +397,8 @@ pub struct Redeemed {
     /// The pub, the room, or whom the alias names.
     #[serde(flatten)]
     pub peer: PeerInfo,
-    /// `pub`, `room` or `alias`.
-    pub kind: String,
+    /// What the invite was for: `pub`, `room` or `alias`.
+    pub invite: String,
     /// What was done, for a person.
     pub done: String,
 }

@@ -147,10 +147,7 @@ impl State {
 
     /// The peers known to be rooms.
     pub(crate) fn rooms(&self) -> Result<Vec<FeedId>, StateError> {
-        let db = self.db();
-        let mut q = db.prepare_cached("SELECT key FROM room")?;
-        let rows = q.query_map([], |r| Ok(FeedId::from_bytes(r.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.feeds_of("SELECT key FROM room")
     }
 }
 

@@ -354,8 +354,13 @@ impl State {
     }
 
     pub(crate) fn paused(&self) -> Result<Vec<FeedId>, StateError> {
+        self.feeds_of("SELECT course FROM paused")
+    }
+
+    /// The feeds that a query names.
+    pub(super) fn feeds_of(&self, sql: &str) -> Result<Vec<FeedId>, StateError> {
         let db = self.db();
-        let mut q = db.prepare_cached("SELECT course FROM paused")?;
+        let mut q = db.prepare_cached(sql)?;
         let rows = q.query_map([], |r| Ok(FeedId::from_bytes(r.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -12,11 +12,20 @@ pub use rng::Rng;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use studytime_replicate::ebt::{Config, Payload};
+use studytime_replicate::ebt::{Config, Payload, Priority};
 use studytime_replicate::guard::{Cause, Guard, Lock, Locked};
 use studytime_replicate::ingest::{self, Draft};
 use studytime_replicate::{Ebt, FeedStore, MemoryStore, PeerId, Role, Want};
 use studytime_schema::{FeedId, Keypair, Message};
+
+/// In milliseconds.
+pub const MINUTE: u64 = 60_000;
+/// A feed like any other.
+pub const FETCH: Want = Want::fetch(Priority::STARTED);
+
+pub fn key(n: u8) -> Keypair {
+    Keypair::from_seed(&[n; 32])
+}
 
 /// How many bytes a link's buffer takes.
 const BUFFER: usize = 64 * 1024;

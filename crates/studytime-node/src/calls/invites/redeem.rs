@@ -83,7 +83,7 @@ impl Node {
         };
         Ok(Redeemed {
             peer,
-            kind: "pub".into(),
+            invite: "pub".into(),
             done: done.into(),
         })
     }
@@ -168,7 +168,7 @@ impl Node {
     async fn entered(&self, room: FeedId, done: &str) -> Result<Redeemed, ApiError> {
         Ok(Redeemed {
             peer: self.peer_info(room).await?,
-            kind: "room".into(),
+            invite: "room".into(),
             done: done.into(),
         })
     }
@@ -192,7 +192,7 @@ impl Node {
         let id = self.connect_tunnel(&alias.tunnel(), CONNECT).await?;
         Ok(Redeemed {
             peer: self.peer_info(id).await?,
-            kind: "alias".into(),
+            invite: "alias".into(),
             done: format!("connected to {} through the room", alias.alias),
         })
     }
