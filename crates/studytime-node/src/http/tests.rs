@@ -232,7 +232,7 @@ async fn a_link_over_tls_is_claimed_and_its_room_entered() {
     let ann = member(Builder::new(tmp.path().join("ann")).trust_certificates(roots.clone())).await;
     let link = format!("https://localhost:{}/join?invite=c0de%2B", page_at.port());
     let done = ann.handle().call(PeerInvite { code: link }).await.unwrap();
-    assert_eq!((done.kind.as_str(), done.peer.id), ("room", Some(room.0)));
+    assert_eq!((done.invite.as_str(), done.peer.id), ("room", Some(room.0)));
     assert_eq!(
         claims.lock().unwrap()[0],
         json!({"id": ann.id(), "invite": "c0de+"})

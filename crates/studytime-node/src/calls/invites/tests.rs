@@ -76,7 +76,7 @@ async fn a_pub_and_its_guest_follow_each_other_and_say_so() {
     let pasted = format!(" \"{code}#welcome\"\r\n");
     let done = g.call(PeerInvite { code: pasted }).await.unwrap();
     assert_eq!(
-        (done.kind.as_str(), done.peer.state.as_str()),
+        (done.invite.as_str(), done.peer.state.as_str()),
         ("pub", "connected")
     );
     assert_eq!(done.peer.id, Some(host.id()));
