@@ -301,20 +301,46 @@ fn ways() -> Seeds {
     let base = |id: FeedId| id.to_bare().trim_end_matches(".ed25519").to_owned();
     let (peer, portal) = (base(key), base(room));
     let seed = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-    let page = json!({"status": "successful", "invite": "abc", "postTo": "https://room.example/claim"});
+    let page =
+        json!({"status": "successful", "invite": "abc", "postTo": "https://room.example/claim"});
     let alias = json!({"status": "successful", "alias": "ann", "userId": key, "roomId": room, "signature": "x", "multiserverAddress": format!("net:h:1~shs:{portal}")});
     [
-        ("alternatives", 0, format!("ws://h:8989~shs:{peer};onion:a:1~shs:{peer};net:h:1~shs:{peer}")),
-        ("escaped", 0, format!("net:!:!:1:8008~shs:{peer};unix:/run/a!;b~noauth")),
+        (
+            "alternatives",
+            0,
+            format!("ws://h:8989~shs:{peer};onion:a:1~shs:{peer};net:h:1~shs:{peer}"),
+        ),
+        (
+            "escaped",
+            0,
+            format!("net:!:!:1:8008~shs:{peer};unix:/run/a!;b~noauth"),
+        ),
         ("tunnel", 0, format!("tunnel:{room}:{key}~shs:{peer}")),
         ("old", 0, format!("[::1]:8008:{key}~{seed}#https://h/")),
-        ("open_room", 0, format!("net:h:1~shs:{portal}:SSB+Room+PSK3TLYC2T86EHQCUHBUHASCASE18JBV24=")),
-        ("address_uri", 0, format!("ssb:address/multiserver?multiserverAddress=net%3Ah%3A1~shs%3A{peer}")),
-        ("claim_uri", 0, "ssb:experimental?action=claim-http-invite&invite=a%2Bb&postTo=https%3A%2F%2Fh%2F".into()),
+        (
+            "open_room",
+            0,
+            format!("net:h:1~shs:{portal}:SSB+Room+PSK3TLYC2T86EHQCUHBUHASCASE18JBV24="),
+        ),
+        (
+            "address_uri",
+            0,
+            format!("ssb:address/multiserver?multiserverAddress=net%3Ah%3A1~shs%3A{peer}"),
+        ),
+        (
+            "claim_uri",
+            0,
+            "ssb:experimental?action=claim-http-invite&invite=a%2Bb&postTo=https%3A%2F%2Fh%2F"
+                .into(),
+        ),
         ("link", 0, "https://room.example/join?invite=abc".into()),
         ("page", 3, page.to_string()),
         ("alias", 3, alias.to_string()),
-        ("refusal", 3, json!({"status": "failed", "error": "used"}).to_string()),
+        (
+            "refusal",
+            3,
+            json!({"status": "failed", "error": "used"}).to_string(),
+        ),
     ]
     .map(|(name, k, text)| (name, variant(k, 5, text.as_bytes())))
     .into()

@@ -90,7 +90,8 @@ fn boxed(text: &str, address: bool, signer: Option<u8>, network: &NetworkKey) {
     let mut nonce = [0; 24];
     nonce.copy_from_slice(&network.as_bytes()[..24]);
     let mut packet = vec![0; plain.len() + 16];
-    crypto_secretbox_easy(&mut packet, plain.as_bytes(), &nonce, network.as_bytes()).expect("a box");
+    crypto_secretbox_easy(&mut packet, plain.as_bytes(), &nonce, network.as_bytes())
+        .expect("a box");
     if let Some(signer) = signer {
         let object = serde_json::json!({ "address": text });
         let signed = serde_json::to_string_pretty(&object).expect("JSON");
@@ -149,10 +150,20 @@ fn table(packets: &[Packet<'_>], network: NetworkKey) {
     for packet in packets {
         let ip = address(packet.from, packet.v6);
         let say = |ip, key: u8, sealed| match sealed {
-            true => (Form::Sealed, beacon::make_sealed(ip, 8008, &keys(key), &network)),
+            true => (
+                Form::Sealed,
+                beacon::make_sealed(ip, 8008, &keys(key), &network),
+            ),
             false => {
                 let key = keys(key).id();
-                (Form::Plain, beacon::make_plain(&Claim { ip, port: 8008, key }))
+                (
+                    Form::Plain,
+                    beacon::make_plain(&Claim {
+                        ip,
+                        port: 8008,
+                        key,
+                    }),
+                )
             }
         };
         let (form, bytes) = match &packet.says {
@@ -163,12 +174,20 @@ fn table(packets: &[Packet<'_>], network: NetworkKey) {
         };
         let from = SocketAddr::new(ip, 1234);
         for change in table.handle_packet(form, &bytes.unwrap_or_default(), from, now) {
-            let Change::Found { key, address, socket } = change else {
+            let Change::Found {
+                key,
+                address,
+                socket,
+            } = change
+            else {
                 panic!("a packet makes nobody go away");
             };
             assert!(key != me, "met ourselves");
             assert_eq!(socket.ip(), ip, "sent to a third machine");
-            assert!(subnets.iter().any(|s| s.contains(ip)), "from behind a router");
+            assert!(
+                subnets.iter().any(|s| s.contains(ip)),
+                "from behind a router"
+            );
             heard.insert(address);
         }
         now += u64::from(packet.wait);

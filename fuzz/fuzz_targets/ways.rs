@@ -103,7 +103,10 @@ fn id(n: u8) -> String {
 }
 
 fn bare(n: u8) -> String {
-    id(n).trim_start_matches('@').trim_end_matches(".ed25519").to_owned()
+    id(n)
+        .trim_start_matches('@')
+        .trim_end_matches(".ed25519")
+        .to_owned()
 }
 
 fn written(way: &Way<'_>) -> String {
@@ -113,12 +116,21 @@ fn written(way: &Way<'_>) -> String {
         Protocol::Tunnel(room, peer) => format!("tunnel:{}:{}", id(room), id(peer)),
         Protocol::Ws => format!("ws:{data}:{port}"),
         Protocol::Legacy => {
-            let seed = way.seed.map(|n| format!("~{}", bare(n))).unwrap_or_default();
+            let seed = way
+                .seed
+                .map(|n| format!("~{}", bare(n)))
+                .unwrap_or_default();
             return format!("{data}:{port}:{}{seed}", id(way.key.unwrap_or(1)));
         }
     };
-    let key = way.key.map(|n| format!("~shs:{}", bare(n))).unwrap_or_default();
-    let seed = way.seed.map(|n| format!(":{}", bare(n))).unwrap_or_default();
+    let key = way
+        .key
+        .map(|n| format!("~shs:{}", bare(n)))
+        .unwrap_or_default();
+    let seed = way
+        .seed
+        .map(|n| format!(":{}", bare(n)))
+        .unwrap_or_default();
     format!("{place}{key}{seed}")
 }
 
@@ -156,7 +168,11 @@ fn pasted(text: &str) {
     for target in all.targets() {
         let shown = target.to_string();
         let again: Multiserver = shown.parse().expect("what we write can be read");
-        assert_eq!(again.targets().collect::<Vec<_>>(), [target.clone()], "{shown:?}");
+        assert_eq!(
+            again.targets().collect::<Vec<_>>(),
+            [target.clone()],
+            "{shown:?}"
+        );
         if let Target::Tcp(address) = target {
             assert!(!address.host.is_empty() && address.port != 0);
             assert!(address.plain().seed.is_none());
@@ -176,7 +192,11 @@ fn room(frames: &[(bool, &[u8])]) {
         if told.is_err() {
             assert!(here.ids().eq(before), "a wrong frame changes nothing");
         }
-        for name in [presence::metadata(frame), presence::is_room(frame)].into_iter().flatten().flatten() {
+        for name in [presence::metadata(frame), presence::is_room(frame)]
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             assert!(!name.is_empty() && !name.contains(char::is_control));
         }
     }
