@@ -362,7 +362,10 @@ async fn somebody_is_met_by_an_alias_that_they_signed() {
         })
         .await
         .unwrap();
-    assert_eq!((met.invite.as_str(), met.peer.id), ("alias", Some(ann.id())));
+    assert_eq!(
+        (met.invite.as_str(), met.peer.id),
+        ("alias", Some(ann.id()))
+    );
     assert!(met.done.contains("ann"));
     let a = ann.handle();
     until("Ann sees Ben", || is_connected(&a, ben.id())).await;
@@ -381,7 +384,10 @@ async fn an_open_invite_of_a_room_is_entered_and_remembered() {
         room.address()
     );
     let done = ann.handle().call(PeerInvite { code }).await.unwrap();
-    assert_eq!((done.invite.as_str(), done.peer.id), ("room", Some(room.id)));
+    assert_eq!(
+        (done.invite.as_str(), done.peer.id),
+        ("room", Some(room.id))
+    );
     ann.shutdown().await;
     drop(ann);
     let ann = builder(&dir).open().await.unwrap();
