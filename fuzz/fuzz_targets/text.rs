@@ -10,7 +10,7 @@ use studytime_fuzz::{feeds::keys, within};
 use studytime_schema::{BlobId, FeedId, HmacKey, Keypair, MessageId, NetworkKey, subjects};
 
 // Its crate brings sockets and a runtime; this file needs neither.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../crates/studytime-node/src/net/address/mod.rs"]
 mod address;
 use address::Address;
