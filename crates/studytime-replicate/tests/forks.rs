@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod talk;
+
 use serde_json::json;
 use std::sync::Arc;
-use studytime_replicate::history::ServerOutput;
 use studytime_replicate::ingest::{self, Draft, PublishError, RejectedSet, Verifier};
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::store::{
@@ -14,6 +15,7 @@ use studytime_replicate::store::{
 use studytime_replicate::wire::HistoryRequest;
 use studytime_replicate::{FeedStore, HistoryServer, MemoryStore, SqliteStore};
 use studytime_schema::{FeedId, Message};
+use talk::drain;
 
 fn forks(store: &dyn FeedStore) -> Vec<(u64, Arc<str>, Arc<str>)> {
     let found = store.forks().unwrap().into_iter();
@@ -219,23 +221,7 @@ fn a_history_stream_ends_where_the_feed_is_shown() {
         let mut request = HistoryRequest::new(feed.id(), 3);
         request.live = live;
         let mut server = HistoryServer::new(request, 4, true, 1 << 20);
-        let mut sent = 0;
-        while let Some(output) = server.poll_output() {
-            match output {
-                ServerOutput::Read {
-                    feed,
-                    from,
-                    max_count,
-                    max_bytes,
-                } => {
-                    let found = store.read(&feed, from, max_count, max_bytes).unwrap();
-                    server.handle_read(&found);
-                }
-                ServerOutput::Send(_) => sent += 1,
-                ServerOutput::End => break,
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(sent, 2, "3 and 4, live: {live}");
+        let (sent, _) = drain(&mut server, &store);
+        assert_eq!(sent.len(), 2, "3 and 4, live: {live}");
     }
 }

@@ -2,16 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod talk;
+
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use studytime_replicate::ebt::{IngestOutcome, Priority};
-use studytime_replicate::history::{ClientConfig, ClientOutput, ServerOutput};
+use studytime_replicate::history::{ClientConfig, ClientOutput};
 use studytime_replicate::ingest::{self, Verifier};
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::wire::HistoryRequest;
 use studytime_replicate::{FeedStore, HistoryClient, HistoryServer, MemoryStore};
 use studytime_schema::{FeedId, Message};
+use talk::drain;
 
 fn store_with(feeds: &[Vec<Arc<Message>>]) -> MemoryStore {
     let store = MemoryStore::new();
@@ -23,27 +26,6 @@ fn store_with(feeds: &[Vec<Arc<Message>>]) -> MemoryStore {
 
 fn tip(store: &MemoryStore, feed: &FeedId) -> u64 {
     store.tip(feed).unwrap().map_or(0, |t| t.sequence)
-}
-
-/// Runs a server until it waits or ends.
-fn drain(server: &mut HistoryServer, store: &MemoryStore) -> (Vec<String>, bool) {
-    let mut items = Vec::new();
-    while let Some(output) = server.poll_output() {
-        match output {
-            ServerOutput::Read {
-                feed,
-                from,
-                max_count,
-                max_bytes,
-            } => {
-                server.handle_read(&store.read(&feed, from, max_count, max_bytes).unwrap());
-            }
-            ServerOutput::Send(item) => items.push(String::from_utf8(item.to_vec()).unwrap()),
-            ServerOutput::End => return (items, true),
-            other => panic!("{other:?}"),
-        }
-    }
-    (items, false)
 }
 
 fn serve(request: HistoryRequest, store: &MemoryStore) -> (Vec<String>, bool) {

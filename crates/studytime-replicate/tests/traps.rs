@@ -7,13 +7,13 @@ mod talk;
 
 use studytime_replicate::clock::Heard;
 use studytime_replicate::ebt::{Config, Want};
-use studytime_replicate::history::{ClientConfig, ClientOutput, ServerOutput};
+use studytime_replicate::history::{ClientConfig, ClientOutput};
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::wire::{ArgsError, HistoryRequest, REPLICATE_ARGS, check_replicate_args};
 use studytime_replicate::{
     Ebt, FeedStore, HistoryClient, HistoryServer, MemoryStore, Output, PeerClock, Role,
 };
-use talk::{FETCH, NOW, accepted, frame, id, note, outputs, peer, sent};
+use talk::{FETCH, NOW, accepted, drain, frame, id, note, outputs, peer, sent};
 
 /// scuttlego refuses a call without `format`; JavaScript says which version it
 /// wants in words that others look for.
@@ -71,24 +71,12 @@ fn trap_7_history_starts_at_seq_itself() {
         let args = format!(r#"[{{"id":"{feed}","{name}":3,"keys":false}}]"#);
         let request = HistoryRequest::from_args(args.as_bytes()).unwrap();
         let mut server = HistoryServer::new(request, 5, true, 1 << 20);
-        let mut sequences = Vec::new();
-        while let Some(output) = server.poll_output() {
-            match output {
-                ServerOutput::Read {
-                    feed,
-                    from,
-                    max_count,
-                    max_bytes,
-                } => {
-                    server.handle_read(&store.read(&feed, from, max_count, max_bytes).unwrap());
-                }
-                ServerOutput::Send(item) => {
-                    let item: serde_json::Value = serde_json::from_slice(&item).unwrap();
-                    sequences.push(item["sequence"].as_u64().unwrap());
-                }
-                _ => {}
-            }
-        }
+        let (items, _) = drain(&mut server, &store);
+        let sequence = |item: &String| {
+            let item: serde_json::Value = serde_json::from_str(item).unwrap();
+            item["sequence"].as_u64().unwrap()
+        };
+        let sequences: Vec<u64> = items.iter().map(sequence).collect();
         assert_eq!(sequences, [3, 4, 5], "{name}");
     }
     // What we have three of is asked for from the fourth on.

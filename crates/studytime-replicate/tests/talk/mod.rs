@@ -5,8 +5,11 @@
 
 use bytes::Bytes;
 use studytime_replicate::ebt::{Config, Priority, Want};
+use studytime_replicate::history::ServerOutput;
 use studytime_replicate::store::conformance::keys;
-use studytime_replicate::{Ebt, Output, PeerClock, PeerId, Role};
+use studytime_replicate::{
+    Ebt, FeedStore, HistoryServer, MemoryStore, Output, PeerClock, PeerId, Role,
+};
 use studytime_schema::FeedId;
 
 pub const NOW: u64 = 1_700_000_000_000;
@@ -60,4 +63,26 @@ pub fn accepted(wants: &[(FeedId, Want, u64)]) -> Ebt {
     ebt.connect(peer(2), Role::Acceptor, true, PeerClock::new(), NOW);
     ebt.handle_open(peer(2), NOW).unwrap();
     ebt
+}
+
+/// Runs a server of a history stream until it waits or ends: what it sent, and
+/// whether it ended.
+pub fn drain(server: &mut HistoryServer, store: &MemoryStore) -> (Vec<String>, bool) {
+    let mut items = Vec::new();
+    while let Some(output) = server.poll_output() {
+        match output {
+            ServerOutput::Read {
+                feed,
+                from,
+                max_count,
+                max_bytes,
+            } => {
+                server.handle_read(&store.read(&feed, from, max_count, max_bytes).unwrap());
+            }
+            ServerOutput::Send(item) => items.push(String::from_utf8(item.to_vec()).unwrap()),
+            ServerOutput::End => return (items, true),
+            other => panic!("{other:?}"),
+        }
+    }
+    (items, false)
 }
