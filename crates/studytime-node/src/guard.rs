@@ -11,8 +11,7 @@ use studytime_schema::FeedId;
 
 /// The peers the user chose: addresses typed or invites used, and `config.toml`.
 pub(crate) fn chosen(state: &State, config: &Config) -> BTreeSet<FeedId> {
-    let typed = state.peers().unwrap_or_default().into_iter();
-    let typed = typed.filter(|p| p.keep).map(|p| p.key);
+    let typed = state.chosen_peers().unwrap_or_default().into_iter();
     let configured = config.peers.iter().filter_map(|text| {
         let address: Address = text.parse().ok()?;
         Some(address.key)

@@ -41,19 +41,17 @@ impl Node {
         let others = others.filter(|(_, s)| !here.contains(&Some(s.key)));
         peers.extend(others.map(|(address, s)| PeerInfo {
             id: Some(s.key),
-            name: None,
             address,
             kind: s.kind.name().into(),
             source: s.source,
             state: s.state.into(),
             reason: s.reason,
             outgoing: true,
-            studytime: false,
             since: s.since,
-            traffic: (0, 0),
             failures: s.failures,
             last_ok: s.last_ok,
             next_try: s.next_try,
+            ..PeerInfo::default()
         }));
         self.blocking(move |n| {
             if !n.inner().builder.schedule {
@@ -90,19 +88,16 @@ impl Node {
             };
             peers.push(PeerInfo {
                 id: Some(peer.key),
-                name: None,
                 address: peer.address,
                 kind: peer.kind.name().into(),
                 source: peer.source,
                 state: if blocked { "blocked" } else { "waiting" }.into(),
                 reason: Some(reason),
                 outgoing: true,
-                studytime: false,
                 since: record.last_try,
-                traffic: (0, 0),
                 failures: record.failures,
                 last_ok: record.last_ok,
-                next_try: None,
+                ..PeerInfo::default()
             });
         }
         Ok(())

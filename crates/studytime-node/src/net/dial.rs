@@ -110,12 +110,12 @@ impl Node {
     /// Whether a feed is more than a stranger: followed within reach, or dialled
     /// because the user typed its address.
     pub(crate) fn is_known(&self, peer: &FeedId) -> bool {
-        self.inner().policy.is_friend(peer)
-            || self
-                .inner()
+        let inner = self.inner();
+        inner.policy.is_friend(peer)
+            || inner
                 .state
-                .peers()
-                .is_ok_and(|all| all.iter().any(|p| p.keep && p.key == *peer))
+                .chosen_peers()
+                .is_ok_and(|chosen| chosen.contains(peer))
     }
 
     pub(crate) fn peer_event(&self, id: FeedId, state: &str, reason: Option<String>) {

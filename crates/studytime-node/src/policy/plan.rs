@@ -189,7 +189,9 @@ impl Node {
             blocked,
             budget,
         };
-        inner.hub.review_known(|peer| self.is_known(peer));
+        let chosen = inner.state.chosen_peers().unwrap_or_default();
+        let known = |peer: &FeedId| policy.is_friend(peer) || chosen.contains(peer);
+        inner.hub.review_known(known);
         inner.indexer.set_facts(Facts {
             own: own_ids,
             lists: shown,

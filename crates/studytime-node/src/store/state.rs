@@ -2,6 +2,7 @@
 
 use crate::net::{Kind, Record};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use studytime_schema::{FeedId, MessageId};
@@ -252,6 +253,12 @@ impl State {
         }
         tx.commit()?;
         Ok(())
+    }
+
+    /// Peers whose address the user gave.
+    pub(crate) fn chosen_peers(&self) -> Result<BTreeSet<FeedId>, StateError> {
+        let chosen = self.feeds_of("SELECT DISTINCT key FROM peer WHERE keep LIMIT 2000")?;
+        Ok(chosen.into_iter().collect())
     }
 
     pub(crate) fn peers(&self) -> Result<Vec<KnownPeer>, StateError> {

@@ -129,14 +129,7 @@ impl Node {
                 target,
             }));
         });
-        let kept: std::collections::BTreeSet<FeedId> = inner
-            .state
-            .peers()
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|p| p.keep)
-            .map(|p| p.key)
-            .collect();
+        let chosen = inner.state.chosen_peers().unwrap_or_default();
         let mut candidates: Vec<Candidate> = found
             .into_iter()
             .filter(|a| {
@@ -147,7 +140,7 @@ impl Node {
             })
             .map(|address| Candidate {
                 address,
-                known: kept.contains(&address.target) || inner.policy.is_friend(&address.target),
+                known: chosen.contains(&address.target) || inner.policy.is_friend(&address.target),
             })
             .collect();
         candidates.sort_by_key(|c| !c.known);
