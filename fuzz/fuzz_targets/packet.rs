@@ -113,6 +113,12 @@ fn plain_reading(mut bytes: &[u8]) -> (Vec<u8>, Option<MuxError>) {
         let len = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
         let request = i32::from_be_bytes([header[5], header[6], header[7], header[8]]);
         if len == 0 {
+            // JavaScript peers leave empty pieces in binary streams; any other
+            // header without a body says goodbye.
+            if header[0] & 0b1111 == 0b1000 && request != 0 {
+                bytes = rest;
+                continue;
+            }
             break;
         }
         let body_type = match header[0] & 3 {

@@ -176,7 +176,9 @@ impl fmt::Display for Address {
         let seed = self.seed.map(|seed| STANDARD.encode(seed));
         match seed {
             None => write!(f, "net:{host}:{port}~shs:{key}"),
-            Some(seed) if host.contains(':') => write!(f, "net:{host}:{port}~shs:{key}:{seed}"),
+            Some(seed) if host.contains(':') || multiserver::is_protocol(host) => {
+                write!(f, "net:{host}:{port}~shs:{key}:{seed}")
+            }
             Some(seed) => write!(f, "{host}:{port}:@{key}.ed25519~{seed}"),
         }
     }

@@ -204,11 +204,7 @@ impl Way {
     /// The older form `host:port:@key.ed25519`, as an invite with `~seed` behind.
     fn parse_legacy(text: &str) -> Option<Result<Self, String>> {
         let (place, rest) = text.split_once(":@")?;
-        if ["net:", "tunnel:", "ws:", "wss:", "onion:", "unix:"]
-            .iter()
-            .any(|p| place.starts_with(p))
-            || place == "tunnel"
-        {
+        if is_protocol(place.split(':').next().unwrap_or_default()) {
             return None;
         }
         let (name, seed) = match rest.split_once('~') {
@@ -230,6 +226,13 @@ impl Way {
         };
         Some(parts())
     }
+}
+
+/// Whether a text that begins with this word and a colon is a multiserver address
+/// or a URI: a host of that name cannot stand first.
+pub(super) fn is_protocol(word: &str) -> bool {
+    ["net", "tunnel", "ws", "wss", "onion", "unix"].contains(&word)
+        || word.eq_ignore_ascii_case("ssb")
 }
 
 const BAD_SEED: &str = "the seed of its invite is damaged or cut off (44 characters of base64)";

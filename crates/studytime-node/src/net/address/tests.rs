@@ -220,6 +220,8 @@ fn any_host() -> impl Strategy<Value = String> {
             let ip = Ipv6Addr::from(0xfe80_u128 << 112 | u128::from(low));
             format!("{ip}%{zone}")
         }),
+        // Words that begin an address or a URI.
+        "net|tunnel|ws|onion|[sS]s[bB]",
     ]
 }
 
