@@ -9,6 +9,7 @@ use crate::store::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use studytime_schema::{
@@ -17,6 +18,13 @@ use studytime_schema::{
 
 /// The most decompressed keys a [`Verifier`] keeps, about 300 bytes each.
 pub const MAX_CACHED_KEYS: usize = 4_096;
+
+/// The most keys a [`Verifier`] keeps prepared, about 20 kB each.
+pub const MAX_PREPARED_KEYS: usize = 128;
+
+/// A key is prepared at the message of its feed that comes as this one: whoever
+/// sent so many goes on, most likely.
+const PREPARED_AT: u32 = 4;
 
 /// The longest reason that is remembered of a refusal, in characters.
 const MAX_REASON: usize = 300;
@@ -100,16 +108,23 @@ impl RejectedSet {
 }
 
 /// Parses and verifies messages; one per thread. Keeps the keys of the feeds it
-/// has seen.
+/// has seen, prepared where a feed sends many.
 ///
 /// One by one, never in batches: a batch equation accepts signatures, made for
 /// the purpose, that every other peer refuses, and what it accepts depends on
 /// what else is in the batch (see [`VerifyingKey::verify`]). Speed comes from
-/// [`shard`]ing over cores.
+/// prepared keys, and from as many verifiers as there are cores.
 #[derive(Debug, Default)]
 pub struct Verifier {
     hmac: Option<HmacKey>,
-    keys: HashMap<FeedId, VerifyingKey>,
+    keys: HashMap<FeedId, Known>,
+    prepared: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    key: VerifyingKey,
+    seen: u32,
 }
 
 impl Verifier {
@@ -119,6 +134,7 @@ impl Verifier {
         Self {
             hmac,
             keys: HashMap::new(),
+            prepared: 0,
         }
     }
 
@@ -128,19 +144,33 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; see [`rejected`] for what to remember then.
     pub fn verify(&mut self, author: &FeedId, wire: &[u8]) -> Result<Arc<Message>, VerifyError> {
-        let key = match self.keys.get(author) {
-            Some(key) => *key,
-            None => {
-                let key = VerifyingKey::new(*author)?;
-                if self.keys.len() >= MAX_CACHED_KEYS {
-                    // Rare, and cheap to fill again.
-                    self.keys.clear();
-                }
-                self.keys.insert(*author, key);
-                key
-            }
+        if !self.keys.contains_key(author) && self.keys.len() >= MAX_CACHED_KEYS {
+            // Rare, and cheap to fill again.
+            self.keys.clear();
+            self.prepared = 0;
+        }
+        let known = match self.keys.entry(*author) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Known {
+                key: VerifyingKey::new(*author)?,
+                seen: 0,
+            }),
         };
-        Message::verify_with(wire, &key, self.hmac.as_ref()).map(Arc::new)
+        known.seen = known.seen.saturating_add(1);
+        if known.seen == PREPARED_AT {
+            known.key.prepare();
+            self.prepared += 1;
+        }
+        let verified = Message::verify_with(wire, &known.key, self.hmac.as_ref()).map(Arc::new);
+        if self.prepared > MAX_PREPARED_KEYS {
+            // The feeds that go on will be prepared again.
+            for known in self.keys.values_mut() {
+                known.key.forget();
+                known.seen = 0;
+            }
+            self.prepared = 0;
+        }
+        verified
     }
 }
 

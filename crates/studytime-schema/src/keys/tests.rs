@@ -21,7 +21,7 @@ impl Seen {
         let Ok(dalek) = ed25519_dalek::VerifyingKey::from_bytes(key) else {
             return;
         };
-        let Ok(ours) = VerifyingKey::new(FeedId::from_bytes(*key)) else {
+        let Ok(mut ours) = VerifyingKey::new(FeedId::from_bytes(*key)) else {
             // Refused once for the feed: nothing else may refuse it less.
             let strict = dalek.verify_strict(text, &Signature::from_bytes(signature));
             let canonical = dalek.to_edwards().compress().to_bytes() == *key;
@@ -30,6 +30,8 @@ impl Seen {
         };
         let signed = Signature::from_bytes(signature);
         let strict = dalek.verify_strict(text, &signed).is_ok();
+        assert_eq!(ours.verify(text, signature), strict, "{signature:?}");
+        ours.prepare();
         assert_eq!(ours.verify(text, signature), strict, "{signature:?}");
         match (strict, dalek.verify(text, &signed).is_ok()) {
             (true, _) => self.valid += 1,
