@@ -9,10 +9,11 @@
 mod support;
 
 use bytes::Bytes;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use studytime_node::{Builder, api};
-use studytime_replicate::ingest::{Verifier, append, shard};
+use studytime_replicate::ingest::{InOrder, Verifier, append};
 use studytime_replicate::{FeedStore, SqliteStore};
 use studytime_schema::FeedId;
 use support::corpus::{Corpus, Mix};
@@ -22,49 +23,56 @@ use support::{caught_up, cores, limits, report, sizes};
 /// Messages handed from one thread to the next at a time.
 const HANDED: usize = 64;
 
+type Queue = Mutex<(Receiver<(FeedId, Bytes)>, u64)>;
+
+/// The next few of the queue, and their number.
+fn take(queue: &Queue) -> Option<(u64, Vec<(FeedId, Bytes)>)> {
+    let mut queue = queue.lock().expect("the queue");
+    let first = queue.0.recv().ok()?;
+    let some = std::iter::once(first).chain(queue.0.try_iter().take(HANDED - 1));
+    let some = some.collect();
+    queue.1 += 1;
+    Some((queue.1 - 1, some))
+}
+
 /// Verify threads and one writer with group commit, over the libraries alone.
 fn to_disk(corpus: &Corpus) -> Spent {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let store = SqliteStore::open(dir.path().join("feeds.db")).expect("a new store");
-    let threads = cores();
     let ((), spent) = measure(|| {
         std::thread::scope(|scope| {
             // Handed on some at a time: waking the writer for each would cost
             // as much as writing it.
-            let (verified, inbox) = sync_channel::<Vec<_>>(64);
-            let shards: Vec<_> = (0..threads)
-                .map(|_| {
-                    let (tx, rx) = sync_channel::<(FeedId, Bytes)>(1_024);
-                    let verified = verified.clone();
-                    scope.spawn(move || {
-                        let mut verifier = Verifier::new(None);
-                        while let Ok(first) = rx.recv() {
-                            let some = std::iter::once(first).chain(rx.try_iter()).take(HANDED);
-                            let done = some.map(|(author, wire)| {
-                                verifier.verify(&author, &wire).expect("valid")
-                            });
-                            verified.send(done.collect()).expect("the writer");
-                        }
-                    });
-                    tx
-                })
-                .collect();
+            let (verified, inbox) = sync_channel::<(u64, Vec<_>)>(64);
+            let (to, queue) = sync_channel::<(FeedId, Bytes)>(1_024);
+            let queue = Arc::new(Mutex::new((queue, 0)));
+            for _ in 0..cores() {
+                let (queue, verified) = (Arc::clone(&queue), verified.clone());
+                scope.spawn(move || {
+                    let mut verifier = Verifier::new(None);
+                    while let Some((number, some)) = take(&queue) {
+                        let done = some
+                            .iter()
+                            .map(|(author, wire)| verifier.verify(author, wire).expect("valid"));
+                        verified.send((number, done.collect())).expect("the writer");
+                    }
+                });
+            }
             drop(verified);
             let feeder = corpus.read();
             scope.spawn(move || {
                 for wire in feeder {
-                    let author = Corpus::author(&wire);
-                    let to = &shards[shard(&author, threads)];
-                    to.send((author, wire)).expect("a verifier");
+                    to.send((Corpus::author(&wire), wire)).expect("a verifier");
                 }
             });
-            let mut group = Vec::new();
-            while let Ok(messages) = inbox.recv() {
-                group.extend(messages);
+            let (mut group, mut order) = (Vec::new(), InOrder::new());
+            while let Ok((number, messages)) = inbox.recv() {
+                order.put(number, messages);
                 while group.len() < 2_000
-                    && let Ok(more) = inbox.recv_timeout(Duration::from_millis(50))
+                    && let Ok((number, more)) = inbox.recv_timeout(Duration::from_millis(50))
                 {
-                    group.extend(more);
+                    order.put(number, more);
+                    group.extend(order.by_ref().flatten());
                 }
                 append(&store, &group, 0).expect("kept");
                 group.clear();

@@ -1,6 +1,9 @@
-//! The one write path: verify threads sharded by author, and one writer thread
-//! with group commit. Own messages and received ones go through the same door.
+//! The one write path: verify threads on all cores, and one writer thread with
+//! group commit. Own messages and received ones go through the same door.
 
+mod verify;
+
+use self::verify::Checked;
 use crate::clock::now_ms;
 use crate::ingest::Caller;
 use std::collections::BTreeMap;
@@ -9,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use studytime_replicate::PeerId;
-use studytime_replicate::ingest::{self, Draft, PublishError, Published, RejectedSet, Verifier};
+use studytime_replicate::ingest::{self, Draft, InOrder, PublishError, Published, RejectedSet};
 use studytime_replicate::store::{Appended, FeedStore, Rejected};
 use studytime_schema::{FeedId, HmacKey, Keypair, Message};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -18,17 +21,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 const GROUP: usize = 2_000;
 /// How long a transaction is held open for more to come.
 const GATHER: Duration = Duration::from_millis(50);
-/// Messages a verify thread hands on at a time, when so many wait: waking the
-/// writer for each would cost as much as writing it.
-const HANDED: usize = 64;
 /// Rest after a failed write, so that a full disk does not spin.
 const RETRY: Duration = Duration::from_secs(2);
 /// Bytes of received messages that may be between socket and disk.
 pub(crate) const INGEST_BYTES: usize = 16 << 20;
 /// The largest share one frame takes of it.
 pub(crate) const MAX_PERMIT: u32 = 1 << 20;
-/// Most verify threads; more than this outrun any disk.
-const MAX_VERIFIERS: usize = 8;
 
 /// Who gave a message, and is told what became of it.
 #[derive(Debug, Clone)]
@@ -85,7 +83,8 @@ pub(crate) struct Batch {
 }
 
 enum Job {
-    Checked(Vec<Checked>),
+    /// Some messages, and the number of their turn.
+    Checked(u64, Vec<Checked>),
     Publish(
         Box<Batch>,
         oneshot::Sender<Result<Vec<Published>, PublishError>>,
@@ -95,7 +94,8 @@ enum Job {
 
 /// The node's side of the write path.
 pub(crate) struct Writer {
-    verifiers: Vec<Sender<Received>>,
+    /// The queue of the verify threads, until the writer stops.
+    received: Option<Sender<Received>>,
     jobs: Sender<Job>,
     budget: Arc<Semaphore>,
     threads: Vec<JoinHandle<()>>,
@@ -125,20 +125,9 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let rejected = store.rejected().unwrap_or_default();
         let rejected = Arc::new(RwLock::new(RejectedSet::new(&rejected)));
-        let count = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_VERIFIERS));
         let (jobs, inbox) = channel();
         let mut threads = Vec::new();
-        let mut verifiers = Vec::new();
-        for i in 0..count {
-            let (tx, rx) = channel();
-            let (jobs, rejected, hmac) = (jobs.clone(), Arc::clone(&rejected), hmac);
-            threads.push(
-                std::thread::Builder::new()
-                    .name(format!("studytime-verify-{i}"))
-                    .spawn(move || verify(&rx, &jobs, &rejected, hmac))?,
-            );
-            verifiers.push(tx);
-        }
+        let received = verify::start(&jobs, &rejected, hmac, &mut threads)?;
         let worker = Worker {
             store,
             hmac,
@@ -152,7 +141,7 @@ impl Writer {
                 .spawn(move || worker.run(&inbox))?,
         );
         Ok(Self {
-            verifiers,
+            received: Some(received),
             jobs,
             budget: Arc::new(Semaphore::new(INGEST_BYTES)),
             threads,
@@ -166,9 +155,8 @@ impl Writer {
 
     /// Takes a received message in; its outcome comes as [`WriteNews::Written`].
     pub(crate) fn ingest(&self, received: Received) {
-        let shard = ingest::shard(&received.feed, self.verifiers.len());
-        if let Some(verifier) = self.verifiers.get(shard) {
-            let _ = verifier.send(received);
+        if let Some(queue) = &self.received {
+            let _ = queue.send(received);
         }
     }
 
@@ -184,7 +172,7 @@ impl Writer {
 
     /// Ends the threads after what they are doing.
     pub(crate) fn stop(&mut self) {
-        self.verifiers.clear();
+        self.received = None;
         let _ = self.jobs.send(Job::Stop);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -196,50 +184,6 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// What a verify thread found.
-enum Checked {
-    Verified(Arc<Message>, Source, Option<OwnedSemaphorePermit>),
-    Refused(Box<Rejected>, Source),
-}
-
-fn verify(
-    rx: &Receiver<Received>,
-    jobs: &Sender<Job>,
-    rejected: &RwLock<RejectedSet>,
-    hmac: Option<HmacKey>,
-) {
-    let mut verifier = Verifier::new(hmac);
-    while let Ok(first) = rx.recv() {
-        let some = std::iter::once(first).chain(rx.try_iter()).take(HANDED);
-        let checked = some.map(|r| check(&mut verifier, r, rejected)).collect();
-        if jobs.send(Job::Checked(checked)).is_err() {
-            return;
-        }
-    }
-}
-
-fn check(verifier: &mut Verifier, r: Received, rejected: &RwLock<RejectedSet>) -> Checked {
-    let known_bad = rejected
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .contains(&r.feed, &r.wire);
-    let refused = if known_bad {
-        Rejected {
-            feed: r.feed,
-            sequence: r.sequence,
-            hash: ingest::wire_hash(&r.wire),
-            reason: "it was refused before".into(),
-            at: now_ms(),
-        }
-    } else {
-        match verifier.verify(&r.feed, &r.wire) {
-            Ok(message) => return Checked::Verified(message, r.from, r.permit),
-            Err(error) => ingest::rejected(&r.feed, r.sequence, &r.wire, &error, now_ms()),
-        }
-    };
-    Checked::Refused(Box::new(refused), r.from)
 }
 
 struct Worker {
@@ -278,6 +222,7 @@ impl Group {
 impl Worker {
     fn run(self, inbox: &Receiver<Job>) {
         let mut group = Group::default();
+        let mut verified = InOrder::new();
         let mut deadline: Option<Instant> = None;
         // Whether the last write failed: then it is tried again at the deadline.
         let mut stuck = false;
@@ -287,9 +232,15 @@ impl Worker {
                 Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             let due = match job {
-                Ok(Job::Checked(checked)) => {
+                Ok(Job::Checked(number, checked)) => {
                     let refused = group.refused.len();
-                    checked.into_iter().for_each(|c| group.take(c));
+                    verified.put(number, checked);
+                    for checked in verified.by_ref() {
+                        checked.into_iter().for_each(|c| group.take(c));
+                    }
+                    if group.len() == 0 {
+                        continue;
+                    }
                     // Refusals need no disk that works.
                     let more = group.refused.len() > refused;
                     group.len() >= GROUP && (!stuck || more && group.refused.len() >= GROUP)

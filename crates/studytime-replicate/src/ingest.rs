@@ -1,8 +1,11 @@
 //! From bytes to kept messages, and from contents to published ones.
 //!
-//! The way of a received message: [`shard`] picks a thread, that thread's
-//! [`Verifier`] parses and verifies, [`append`] orders, checks the chain and
-//! stores. A bad message names itself, costs only itself and is remembered.
+//! The way of a received message: some thread's [`Verifier`] parses and verifies,
+//! [`InOrder`] gives it back its turn, [`append`] checks the chain and stores. A bad message names itself, costs only itself and is remembered.
+
+mod in_order;
+
+pub use in_order::InOrder;
 
 use crate::store::{
     AppendAllError, Appended, FeedStore, MAX_REJECTED, MAX_REJECTED_PER_FEED, Rejected, StoreError,
@@ -28,16 +31,6 @@ const PREPARED_AT: u32 = 4;
 
 /// The longest reason that is remembered of a refusal, in characters.
 const MAX_REASON: usize = 300;
-
-/// Which of `threads` verifies this author's messages: always the same one, so
-/// that its key is decompressed once and its messages stay in order.
-pub fn shard(author: &FeedId, threads: usize) -> usize {
-    let bytes = author.as_bytes();
-    let n = u64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ]);
-    usize::try_from(n % threads.max(1) as u64).unwrap_or(0)
-}
 
 /// The hash a refused message is remembered by: SHA-256 of its bytes as they came.
 pub fn wire_hash(wire: &[u8]) -> [u8; 32] {

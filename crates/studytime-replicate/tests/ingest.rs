@@ -185,33 +185,46 @@ fn publishing_is_all_or_nothing() {
     assert!(matches!(error, AppendAllError::Chain { index: 0, .. }));
 }
 
-/// Many threads, sharded by author, and one store: the same as one after the other.
+/// Many threads and one store: the same as one after the other, though a later
+/// thread is done first.
 #[test]
 fn threads_share_the_work() {
-    let all: Vec<Arc<Message>> = (1..=8)
-        .flat_map(|n| chain(&keys(n), None, 20, "x"))
+    let all: Vec<Arc<Message>> = (1..=3)
+        .flat_map(|n| chain(&keys(n), None, 60, "x"))
         .collect();
     let store = MemoryStore::new();
+    let (tx, rx) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        for thread in 0..3 {
-            let (store, all) = (&store, &all);
-            scope.spawn(move || {
+        for (number, part) in all.chunks(16).enumerate().rev() {
+            let tx = tx.clone();
+            let verify = move || {
                 let mut verifier = Verifier::new(None);
-                let mine = all
+                let verified = part
                     .iter()
-                    .filter(|m| ingest::shard(&m.author(), 3) == thread);
-                let verified: Vec<_> = mine
-                    .map(|m| verifier.verify(&m.author(), m.wire().as_bytes()).unwrap())
-                    .collect();
-                for part in verified.chunks(16) {
-                    ingest::append(store, part, 1).unwrap();
-                }
-            });
+                    .map(|m| verifier.verify(&m.author(), m.wire().as_bytes()).unwrap());
+                tx.send((number as u64, verified.collect::<Vec<_>>()))
+                    .unwrap();
+            };
+            // The last part first, and each alone.
+            scope.spawn(verify).join().unwrap();
         }
     });
-    assert_eq!(store.counts().unwrap().messages, 160);
+    drop(tx);
+    let mut order = ingest::InOrder::new();
+    let mut parts = 0;
+    for (number, verified) in rx {
+        order.put(number, verified);
+        for part in order.by_ref() {
+            let report = ingest::append(&store, &part, 1).unwrap();
+            assert_eq!(report.appended, part.len());
+            parts += 1;
+        }
+    }
+    assert_eq!((parts, order.next()), (12, None));
+    assert_eq!(store.counts().unwrap().messages, 180);
     assert!(store.check().unwrap().is_empty());
-    assert_eq!(ingest::shard(&keys(1).id(), 0), 0, "no threads is one");
+    order.put(3, Vec::new());
+    assert_eq!(order.next(), None, "a number comes once");
 }
 
 proptest! {

@@ -26,6 +26,12 @@ use tokio::time::Instant;
 
 /// Bytes read from the socket at a time.
 const READ: usize = 128 * 1024;
+/// A read of less than this, soon after the one before it, is followed by a
+/// [`REST`]: a peer that sends many small frames would wake everything behind the
+/// socket for each of them.
+const SMALL: usize = 32 * 1024;
+const SOON: Duration = Duration::from_millis(3);
+const REST: Duration = Duration::from_millis(1);
 /// Encrypted bytes that may wait for the socket. What is in here cannot be
 /// overtaken by something more urgent.
 const WRITE: usize = 128 * 1024;
@@ -119,6 +125,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let mut plain = Vec::new();
     // When the peer last sent anything, or we last did not look.
     let mut last_read = Instant::now();
+    let mut rest: Option<Instant> = None;
     let mut leaving: Option<(Instant, Farewell)> = None;
     let mut said_goodbye = false;
     loop {
@@ -150,14 +157,18 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         let deadline = leaving.as_ref().map_or(last_read + INACTIVE, |(at, _)| *at);
         let (timer, reads) = (
             session.next_timer(),
-            session.wants_bytes() && !open.is_done(),
+            session.wants_bytes() && !open.is_done() && rest.is_none(),
         );
         tokio::select! {
             read = reader.read_buf(&mut incoming), if reads => {
                 match read {
                     Ok(0) => return leaving.map_or_else(|| "the peer hung up".into(), |(_, why)| why),
                     Ok(n) => {
-                        last_read = Instant::now();
+                        let now = Instant::now();
+                        if n < SMALL && now - last_read < SOON {
+                            rest = Some(now + REST);
+                        }
+                        last_read = now;
                         session.count(n as u64, 0);
                     }
                     Err(error) => return broken(&error, leaving),
@@ -182,6 +193,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 Err(error) => return broken(&error, leaving),
             },
+            () = tokio::time::sleep_until(rest.unwrap_or(deadline)), if rest.is_some() => rest = None,
             () = wake.notified() => {}
             () = session.job_done() => {}
             () = tokio::time::sleep_until(deadline) => {
