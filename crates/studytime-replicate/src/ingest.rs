@@ -16,14 +16,18 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use studytime_schema::{
-    FeedId, HmacKey, Keypair, LogPosition, Message, SignError, Tip, VerifyError, VerifyingKey,
+    BadKey, FeedId, HmacKey, Keypair, LogPosition, Message, SignError, Tip, VerifyError,
+    VerifyingKey,
 };
 
 /// The most decompressed keys a [`Verifier`] keeps, about 300 bytes each.
 pub const MAX_CACHED_KEYS: usize = 4_096;
 
 /// The most keys a [`Verifier`] keeps prepared, about 20 kB each.
-pub const MAX_PREPARED_KEYS: usize = 128;
+pub const MAX_PREPARED_KEYS: usize = 256;
+
+/// Messages that are verified together at most; bounds what is held meanwhile.
+const AT_ONCE: usize = 64;
 
 /// A key is prepared at the message of its feed that comes as this one: whoever
 /// sent so many goes on, most likely.
@@ -137,11 +141,47 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; see [`rejected`] for what to remember then.
     pub fn verify(&mut self, author: &FeedId, wire: &[u8]) -> Result<Arc<Message>, VerifyError> {
-        if !self.keys.contains_key(author) && self.keys.len() >= MAX_CACHED_KEYS {
-            // Rare, and cheap to fill again.
-            self.keys.clear();
-            self.prepared = 0;
+        self.make_room();
+        self.know(author)?;
+        match self.keys.get(author) {
+            Some(known) => Message::verify_with(wire, &known.key, self.hmac.as_ref()).map(Arc::new),
+            None => Err(BadKey { id: *author }.into()),
         }
+    }
+
+    /// Several at once, each with the author it names: the same answers as
+    /// [`verify`](Self::verify) gives one by one, in their order, somewhat faster
+    /// (see [`Message::verify_each`]).
+    pub fn verify_each(
+        &mut self,
+        messages: &[(FeedId, &[u8])],
+    ) -> Vec<Result<Arc<Message>, VerifyError>> {
+        let mut answers = Vec::with_capacity(messages.len());
+        for some in messages.chunks(AT_ONCE) {
+            self.make_room();
+            let bad: Vec<Option<BadKey>> = some
+                .iter()
+                .map(|(author, _)| self.know(author).err())
+                .collect();
+            let usable: Vec<(&[u8], &VerifyingKey)> = some
+                .iter()
+                .filter_map(|(author, wire)| Some((*wire, &self.keys.get(author)?.key)))
+                .collect();
+            let mut verified = Message::verify_each(&usable, self.hmac.as_ref()).into_iter();
+            for ((author, _), bad) in some.iter().zip(bad) {
+                let verdict = match bad {
+                    None => verified.next(),
+                    Some(bad) => Some(Err(bad.into())),
+                };
+                let verdict = verdict.unwrap_or_else(|| Err(BadKey { id: *author }.into()));
+                answers.push(verdict.map(Arc::new));
+            }
+        }
+        answers
+    }
+
+    /// Sees to it that the author's key is here, and prepared when it is worth it.
+    fn know(&mut self, author: &FeedId) -> Result<(), BadKey> {
         let known = match self.keys.entry(*author) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(Known {
@@ -154,16 +194,22 @@ impl Verifier {
             known.key.prepare();
             self.prepared += 1;
         }
-        let verified = Message::verify_with(wire, &known.key, self.hmac.as_ref()).map(Arc::new);
-        if self.prepared > MAX_PREPARED_KEYS {
-            // The feeds that go on will be prepared again.
+        Ok(())
+    }
+
+    /// Keeps within the limits, before some more are looked at. What is dropped is
+    /// cheap to make again, and the feeds that go on will have it.
+    fn make_room(&mut self) {
+        if self.keys.len() + AT_ONCE > MAX_CACHED_KEYS {
+            self.keys.clear();
+            self.prepared = 0;
+        } else if self.prepared + AT_ONCE > MAX_PREPARED_KEYS {
             for known in self.keys.values_mut() {
                 known.key.forget();
                 known.seen = 0;
             }
             self.prepared = 0;
         }
-        verified
     }
 }
 

@@ -7,7 +7,7 @@ use studytime_replicate::ingest::{self, Draft, PublishError, RejectedSet, Verifi
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::store::{AppendAllError, Appended};
 use studytime_replicate::{FeedStore, MemoryStore, SqliteStore};
-use studytime_schema::{HmacKey, LogPosition, Message, VerifyError};
+use studytime_schema::{FeedId, HmacKey, LogPosition, Message, VerifyError};
 
 #[test]
 fn a_bad_message_costs_only_itself() {
@@ -183,6 +183,51 @@ fn publishing_is_all_or_nothing() {
     let stale = chain(&me, None, 1, "other");
     let error = store.append_all(&stale, 7).unwrap_err();
     assert!(matches!(error, AppendAllError::Chain { index: 0, .. }));
+}
+
+/// Several at once get the verdicts they get alone, whatever is among them.
+#[test]
+fn together_or_alone_the_same_verdicts() {
+    let feeds: Vec<_> = (1..=3).map(|n| chain(&keys(n), None, 50, "x")).collect();
+    let nobody = FeedId::from_bytes([0; 32]);
+    let mut wires: Vec<(FeedId, Vec<u8>)> = Vec::new();
+    for i in 0..50 {
+        for (f, feed) in feeds.iter().enumerate() {
+            let message = &feed[i];
+            let mut wire = message.wire().as_bytes().to_vec();
+            let mut author = message.author();
+            match (i * 3 + f) % 11 {
+                // Another text under the signature, rubbish, another's name, no key.
+                1 => {
+                    let at = wire.windows(3).position(|w| w == b"\"x\"").unwrap();
+                    wire[at + 1] = b'y';
+                }
+                4 => wire.truncate(40),
+                6 => author = feeds[(f + 1) % 3][0].author(),
+                9 => author = nobody,
+                _ => {}
+            }
+            wires.push((author, wire));
+        }
+    }
+    let some: Vec<(FeedId, &[u8])> = wires.iter().map(|(a, w)| (*a, &w[..])).collect();
+    let together = Verifier::new(None).verify_each(&some);
+    let mut verifier = Verifier::new(None);
+    let mut refused = 0;
+    for ((author, wire), together) in some.iter().zip(&together) {
+        // Prepared or not.
+        for alone in [
+            verifier.verify(author, wire),
+            Verifier::new(None).verify(author, wire),
+        ] {
+            assert_eq!(
+                alone.as_ref().map(|m| m.id()),
+                together.as_ref().map(|m| m.id())
+            );
+        }
+        refused += usize::from(together.is_err());
+    }
+    assert!((40..80).contains(&refused), "{refused}");
 }
 
 /// Many threads and one store: the same as one after the other, though a later

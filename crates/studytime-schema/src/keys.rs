@@ -8,6 +8,7 @@ use self::multiples::Multiples;
 use crate::FeedId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use curve25519_dalek::edwards::EdwardsPoint;
 use dryoc::classic::crypto_auth::crypto_auth;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _};
 use std::borrow::Cow;
@@ -288,20 +289,71 @@ impl VerifyingKey {
     /// To go faster, [`prepare`](Self::prepare) the key, and spread single
     /// verifications over cores.
     pub fn verify(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
+        match self.begin(bytes, signature) {
+            Verdict::Known(verdict) => verdict,
+            Verdict::Compare { point, spelling } => point.compress().as_bytes() == &spelling,
+        }
+    }
+
+    /// All of a verification but, for a prepared key, the spelling of a point.
+    pub(crate) fn begin(&self, bytes: &[u8], signature: &[u8; 64]) -> Verdict {
         // What `verify_strict` adds to `verify`: a weak key, which `new`
         // refused; a first half that is no point, which cannot equal the point
         // that `verify` computes and compares it with; and one of small order,
         // which has only these spellings, as that comparison is of bytes.
         // Looking at the spelling saves the decompression, a sixth of it all.
-        let is_small = SMALL_ORDER.iter().any(|point| signature.starts_with(point));
-        !is_small
-            && match &self.multiples {
-                Some(multiples) => multiples.verify(self.key.as_bytes(), bytes, signature),
-                None => {
-                    let signature = Signature::from_bytes(signature);
-                    self.key.verify(bytes, &signature).is_ok()
-                }
+        let Some(first) = signature.first_chunk::<32>() else {
+            return Verdict::Known(false);
+        };
+        if SMALL_ORDER.contains(first) {
+            return Verdict::Known(false);
+        }
+        match &self.multiples {
+            None => {
+                let signature = Signature::from_bytes(signature);
+                Verdict::Known(self.key.verify(bytes, &signature).is_ok())
             }
+            Some(multiples) => match multiples.point(self.key.as_bytes(), bytes, signature) {
+                None => Verdict::Known(false),
+                Some(point) => Verdict::Compare {
+                    point,
+                    spelling: *first,
+                },
+            },
+        }
+    }
+}
+
+/// How far a verification has come.
+pub(crate) enum Verdict {
+    Known(bool),
+    /// The signature is good if this is how that point is spelled.
+    Compare {
+        point: EdwardsPoint,
+        spelling: [u8; 32],
+    },
+}
+
+impl Verdict {
+    /// The verdicts, each for itself: only the division that every spelling needs
+    /// is shared, which changes none of them.
+    pub(crate) fn settle(all: &[Self]) -> Vec<bool> {
+        let points: Vec<EdwardsPoint> = all
+            .iter()
+            .filter_map(|verdict| match verdict {
+                Self::Compare { point, .. } => Some(*point),
+                Self::Known(_) => None,
+            })
+            .collect();
+        let mut spelled = EdwardsPoint::compress_batch_alloc(&points).into_iter();
+        all.iter()
+            .map(|verdict| match verdict {
+                Self::Known(verdict) => *verdict,
+                Self::Compare { spelling, .. } => spelled
+                    .next()
+                    .is_some_and(|point| point.as_bytes() == spelling),
+            })
+            .collect()
     }
 }
 

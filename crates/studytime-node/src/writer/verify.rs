@@ -74,34 +74,48 @@ fn run(
 ) {
     let mut verifier = Verifier::new(hmac);
     while let Some((number, some)) = Intake::take(intake) {
-        let checked = some
-            .into_iter()
-            .map(|r| check(&mut verifier, r, rejected))
-            .collect();
+        let checked = check(&mut verifier, some, rejected);
         if jobs.send(Job::Checked(number, checked)).is_err() {
             return;
         }
     }
 }
 
-fn check(verifier: &mut Verifier, r: Received, rejected: &RwLock<RejectedSet>) -> Checked {
-    let known_bad = rejected
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .contains(&r.feed, &r.wire);
-    let refused = if known_bad {
-        Rejected {
-            feed: r.feed,
-            sequence: r.sequence,
-            hash: ingest::wire_hash(&r.wire),
-            reason: "it was refused before".into(),
-            at: now_ms(),
-        }
-    } else {
-        match verifier.verify(&r.feed, &r.wire) {
-            Ok(message) => return Checked::Verified(message, r.from, r.permit),
-            Err(error) => ingest::rejected(&r.feed, r.sequence, &r.wire, &error, now_ms()),
-        }
+fn check(
+    verifier: &mut Verifier,
+    some: Vec<Received>,
+    rejected: &RwLock<RejectedSet>,
+) -> Vec<Checked> {
+    let known_bad: Vec<bool> = {
+        let set = rejected.read().unwrap_or_else(PoisonError::into_inner);
+        some.iter()
+            .map(|r| set.contains(&r.feed, &r.wire))
+            .collect()
     };
-    Checked::Refused(Box::new(refused), r.from)
+    let unknown: Vec<_> = some
+        .iter()
+        .zip(&known_bad)
+        .filter(|(_, bad)| !**bad)
+        .map(|(r, _)| (r.feed, &r.wire[..]))
+        .collect();
+    let mut verdicts = verifier.verify_each(&unknown).into_iter();
+    some.into_iter()
+        .zip(known_bad)
+        .map(|(r, bad)| {
+            let refused = match if bad { None } else { verdicts.next() } {
+                Some(Ok(message)) => return Checked::Verified(message, r.from, r.permit),
+                Some(Err(error)) => {
+                    ingest::rejected(&r.feed, r.sequence, &r.wire, &error, now_ms())
+                }
+                None => Rejected {
+                    feed: r.feed,
+                    sequence: r.sequence,
+                    hash: ingest::wire_hash(&r.wire),
+                    reason: "it was refused before".into(),
+                    at: now_ms(),
+                },
+            };
+            Checked::Refused(Box::new(refused), r.from)
+        })
+        .collect()
 }

@@ -51,8 +51,14 @@ fn table<const ODD: usize>(mut point: EdwardsPoint) -> Table<ODD> {
 
 /// A scalar in signed binary digits, the lowest first: each is 0 or odd, and of
 /// `width` in a row at most one is not 0 (its width-w non-adjacent form).
-fn digits(scalar: &Scalar, width: u32) -> [i8; 256] {
-    let mut digits = [0; 256];
+struct Digits {
+    all: [i8; 256],
+    /// For each place the rows in which there is one, a bit a row.
+    rows: [u16; PLACES],
+}
+
+fn digits(scalar: &Scalar, width: u32) -> Digits {
+    let (mut all, mut rows) = ([0; 256], [0; PLACES]);
     let mut words = [0u64; 5];
     for (word, bytes) in words.iter_mut().zip(scalar.as_bytes().as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*bytes);
@@ -60,7 +66,7 @@ fn digits(scalar: &Scalar, width: u32) -> [i8; 256] {
     // What is left of the number above `at`, and whether a digit below was negative
     // and so left one more.
     let (mut at, mut carry) = (0, 0);
-    while let Some(place) = digits.get_mut(at) {
+    while let Some(digit) = all.get_mut(at) {
         let pair = u128::from(words[at / 64]) | u128::from(words[at / 64 + 1]) << 64;
         let window = (pair >> (at % 64)) as u64 & ((1 << width) - 1);
         let value = window as i16 + carry;
@@ -69,21 +75,29 @@ fn digits(scalar: &Scalar, width: u32) -> [i8; 256] {
             continue;
         }
         carry = value >> (width - 1);
-        *place = (value - (carry << width)) as i8;
+        *digit = (value - (carry << width)) as i8;
+        rows[at % PLACES] |= 1 << (at / PLACES);
         at += width as usize;
     }
-    digits
+    Digits { all, rows }
 }
 
-fn add<const ODD: usize>(sum: &mut EdwardsPoint, odd: &[EdwardsPoint; ODD], digit: i8) {
-    // The digit 2i + 1 stands for the multiple at i.
-    let Some(multiple) = odd.get(usize::from(digit.unsigned_abs() / 2)) else {
-        return;
-    };
-    if digit > 0 {
-        *sum += multiple;
-    } else if digit < 0 {
-        *sum -= multiple;
+impl Digits {
+    /// Adds the multiples that the digits at a place stand for.
+    fn add<const ODD: usize>(&self, place: usize, table: &Table<ODD>, sum: &mut EdwardsPoint) {
+        let mut rows = self.rows[place];
+        while rows != 0 {
+            let row = rows.trailing_zeros() as usize;
+            rows &= rows - 1;
+            let digit = self.all[row * PLACES + place];
+            // The digit 2i + 1 stands for the multiple at i.
+            let multiple = &table[row][usize::from(digit.unsigned_abs() / 2)];
+            if digit > 0 {
+                *sum += multiple;
+            } else {
+                *sum -= multiple;
+            }
+        }
     }
 }
 
@@ -97,42 +111,37 @@ impl Multiples {
         Self(table(-key))
     }
 
-    /// Whether the first half of the signature is the only spelling of the point
-    /// that its second half and the bytes lead to; as `verify` of dalek, and so not
-    /// the strict verdict by itself.
-    pub(super) fn verify(&self, key: &[u8; 32], bytes: &[u8], signature: &[u8; 64]) -> bool {
-        let (Some(first), Some(second)) =
-            (signature.first_chunk::<32>(), signature.last_chunk::<32>())
-        else {
-            return false;
-        };
+    /// The point of which the first half of the signature has to be the only
+    /// spelling; `None` when its second half is no number as it should be. Together
+    /// they are what `verify` of dalek does, and not the strict verdict by itself.
+    pub(super) fn point(
+        &self,
+        key: &[u8; 32],
+        bytes: &[u8],
+        signature: &[u8; 64],
+    ) -> Option<EdwardsPoint> {
+        let (first, second) = (
+            signature.first_chunk::<32>()?,
+            signature.last_chunk::<32>()?,
+        );
         // Other spellings of the number are refused, as everywhere.
-        let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(*second)) else {
-            return false;
-        };
+        let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*second))?;
         let mut sha = Sha512::new();
         sha.update(first);
         sha.update(key);
         sha.update(bytes);
         let k = Scalar::from_bytes_mod_order_wide(&sha.finalize().into());
-        self.sum(&k, &s).compress().as_bytes() == first
+        Some(self.sum(&k, &s))
     }
 
     /// `[s]B - [k]A`
     fn sum(&self, k: &Scalar, s: &Scalar) -> EdwardsPoint {
         let (k, s) = (digits(k, KEY_WIDTH), digits(s, BASE_WIDTH));
-        let rows = || {
-            k.chunks(PLACES)
-                .zip(s.chunks(PLACES))
-                .zip(self.0.iter().zip(BASE.iter()))
-        };
         let mut sum = EdwardsPoint::identity();
         for place in (0..PLACES).rev() {
             sum = sum + sum;
-            for ((k, s), (key, base)) in rows() {
-                add(&mut sum, key, k[place]);
-                add(&mut sum, base, s[place]);
-            }
+            k.add(place, &self.0, &mut sum);
+            s.add(place, &BASE, &mut sum);
         }
         sum
     }
@@ -145,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check_digits(scalar: &Scalar, width: u32) {
-        let digits = digits(scalar, width);
+        let digits = digits(scalar, width).all;
         let mut value = Scalar::ZERO;
         for digit in digits.iter().rev() {
             assert!(i64::from(*digit).abs() < 1 << (width - 1));

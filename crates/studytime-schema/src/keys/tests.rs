@@ -31,8 +31,21 @@ impl Seen {
         let signed = Signature::from_bytes(signature);
         let strict = dalek.verify_strict(text, &signed).is_ok();
         assert_eq!(ours.verify(text, signature), strict, "{signature:?}");
+        let slow = ours.begin(text, signature);
         ours.prepare();
         assert_eq!(ours.verify(text, signature), strict, "{signature:?}");
+        // In company with a good one, and with one that is not.
+        let good = Keypair::from_seed(&[9; 32]);
+        let mut friend = VerifyingKey::new(good.id()).unwrap();
+        friend.prepare();
+        let theirs = good.sign(text);
+        let all = [
+            slow,
+            friend.begin(text, &theirs),
+            ours.begin(text, signature),
+            friend.begin(b"another text", &theirs),
+        ];
+        assert_eq!(Verdict::settle(&all), [strict, true, strict, false]);
         match (strict, dalek.verify(text, &signed).is_ok()) {
             (true, _) => self.valid += 1,
             (false, true) => self.only_loosely_valid += 1,

@@ -3,7 +3,7 @@
 use super::error::VerifyError;
 use super::{MAX_MESSAGE_UNITS, MAX_WIRE_BYTES};
 use crate::json::{self, Forms, Member};
-use crate::keys::{HmacKey, VerifyingKey};
+use crate::keys::{HmacKey, Verdict, VerifyingKey};
 use crate::{FeedId, MessageId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +46,18 @@ pub(super) const SIGNATURE_CHARS: usize = SIGNATURE_BASE + SIGNATURE_SUFFIX.len(
 const SIGNED_TAIL: usize = ",\n  \"signature\": \"\"\n}".len() + SIGNATURE_CHARS;
 
 impl<'a> Envelope<'a> {
+    /// Like [`read`](Self::read), and refuses what another author signed.
+    pub(super) fn by(wire: &'a [u8], key: &VerifyingKey) -> Result<Self, VerifyError> {
+        let envelope = Self::read(wire)?;
+        if envelope.author != key.id() {
+            return Err(VerifyError::OtherAuthor {
+                expected: key.id(),
+                got: envelope.author,
+            });
+        }
+        Ok(envelope)
+    }
+
     /// Reads and checks everything but the signature and the place in the feed.
     pub(super) fn read(wire: &'a [u8]) -> Result<Self, VerifyError> {
         if wire.len() > MAX_WIRE_BYTES {
@@ -143,10 +155,15 @@ impl<'a> Envelope<'a> {
     }
 
     pub(super) fn is_signed_by(&self, key: &VerifyingKey, hmac: Option<&HmacKey>) -> bool {
+        Verdict::settle(&[self.begin(key, hmac)]) == [true]
+    }
+
+    /// The verification of the signature, all but its last step.
+    pub(super) fn begin(&self, key: &VerifyingKey, hmac: Option<&HmacKey>) -> Verdict {
         let bytes = self.signed_bytes();
         match hmac {
-            None => key.verify(&bytes, &self.signature),
-            Some(hmac) => key.verify(&hmac.authenticate(&bytes), &self.signature),
+            None => key.begin(&bytes, &self.signature),
+            Some(hmac) => key.begin(&hmac.authenticate(&bytes), &self.signature),
         }
     }
 
