@@ -284,13 +284,7 @@ impl World {
                 outcome,
             } => {
                 let sequence = u64::from(*through);
-                let outcome = [
-                    IngestOutcome::Kept,
-                    IngestOutcome::Gap,
-                    IngestOutcome::Failed,
-                    IngestOutcome::Invalid { sequence },
-                    IngestOutcome::Fork { sequence },
-                ][usize::from(outcome % 5)];
+                let outcome = feeds::outcome(*outcome, sequence);
                 let tip = self.tip(&id(*feed));
                 self.ebt
                     .handle_ingested(peer(*p), &id(*feed), sequence, tip, outcome, now);

@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use studytime_fuzz::{Few, Many, feeds, within};
-use studytime_replicate::ebt::{IngestOutcome, Priority};
+use studytime_replicate::ebt::Priority;
 use studytime_replicate::history::{
     ClientConfig, ClientOutput, HistoryClient, HistoryServer, ServerOutput,
 };
@@ -207,6 +207,7 @@ fn fetch(chunk: u8, steps: &[ClientStep]) {
     let mut config = ClientConfig::default();
     config.chunk = u64::from(chunk % 8) + 1;
     config.concurrent = 2;
+    config.live = usize::from(chunk / 8 % 4);
     let mut client = HistoryClient::new(config);
     let mut now = NOW;
     let mut open = Vec::new();
@@ -256,13 +257,7 @@ fn fetch(chunk: u8, steps: &[ClientStep]) {
             ClientStep::End(call, ok) => client.handle_end(pick(*call), *ok, now),
             ClientStep::Ingested(f, tip, outcome) => {
                 let sequence = u64::from(*tip);
-                let outcome = [
-                    IngestOutcome::Kept,
-                    IngestOutcome::Gap,
-                    IngestOutcome::Failed,
-                    IngestOutcome::Invalid { sequence },
-                    IngestOutcome::Fork { sequence },
-                ][usize::from(outcome % 5)];
+                let outcome = feeds::outcome(*outcome, sequence);
                 client.handle_ingested(&feed(*f), sequence, outcome, now);
             }
             ClientStep::Wait(ms) => {
@@ -281,7 +276,7 @@ fn fetch(chunk: u8, steps: &[ClientStep]) {
             match output {
                 ClientOutput::Call { call, request } => {
                     assert!(!open.contains(&call));
-                    assert!(request.from >= 1 && request.limit.is_some());
+                    assert!(request.from >= 1 && request.limit.is_some() != request.live);
                     open.push(call);
                 }
                 ClientOutput::Ingest { sequence, .. } => assert!(sequence >= 1),

@@ -1,6 +1,7 @@
 //! A few feeds with valid messages, signed once.
 
 use std::sync::{Arc, OnceLock};
+use studytime_replicate::ebt::IngestOutcome;
 use studytime_replicate::store::conformance::chain;
 use studytime_schema::{FeedId, Keypair, Message};
 
@@ -25,4 +26,15 @@ pub fn all() -> &'static [Vec<Arc<Message>>] {
 pub fn of(author: &FeedId) -> Option<&'static [Arc<Message>]> {
     let is = |chain: &&Vec<Arc<Message>>| chain.first().is_some_and(|m| m.author() == *author);
     all().iter().find(is).map(Vec::as_slice)
+}
+
+/// What may become of a message, by any number.
+pub fn outcome(n: u8, sequence: u64) -> IngestOutcome {
+    match n % 5 {
+        0 => IngestOutcome::Kept,
+        1 => IngestOutcome::Gap,
+        2 => IngestOutcome::Failed,
+        3 => IngestOutcome::Invalid { sequence },
+        _ => IngestOutcome::Fork { sequence },
+    }
 }

@@ -18,7 +18,7 @@ async fn say(ours: &Ours, n: u64) {
 async fn both_ways(stack: Stack, with: serde_json::Value, dialler: Dialler) {
     let tmp = tempfile::tempdir().unwrap();
     let ours = Ours::open(&tmp.path().join("ours")).await;
-    let theirs = Peer::javascript(stack.name(), &tmp.path().join("theirs"), with.clone()).await;
+    let theirs = Peer::javascript(stack.name(), &tmp.path().join("theirs"), with).await;
     ours.follow(theirs.id).await;
     theirs.request(&[ours.id()]).await;
     for n in 0..3 {
@@ -28,14 +28,10 @@ async fn both_ways(stack: Stack, with: serde_json::Value, dialler: Dialler) {
     ours.reached(&[(theirs.id, 3)]).await;
     theirs.reached(&[(ours.id(), 1)]).await;
 
-    // Live: each in turn, then both at once. A peer without EBT is asked again
-    // every five minutes only, so what it says comes with the next connection.
-    let live = with["ebt"] != false;
+    // Live: each in turn, then both at once.
     for n in 0..3 {
         post(&theirs, &format!("live {n}, with \u{1f33f} and \"quotes\"")).await;
-        if live {
-            ours.reached(&[(theirs.id, 4 + n)]).await;
-        }
+        ours.reached(&[(theirs.id, 4 + n)]).await;
         say(&ours, n).await;
         theirs.reached(&[(ours.id(), 2 + n)]).await;
     }
@@ -43,10 +39,8 @@ async fn both_ways(stack: Stack, with: serde_json::Value, dialler: Dialler) {
         tokio::join!(post(&theirs, "at once"), say(&ours, 10 + n));
     }
     theirs.reached(&[(ours.id(), 9)]).await;
-    if live {
-        ours.reached(&[(theirs.id, 11)]).await;
-        same(&ours, &theirs, theirs.id, 11).await;
-    }
+    ours.reached(&[(theirs.id, 11)]).await;
+    same(&ours, &theirs, theirs.id, 11).await;
     same(&ours, &theirs, ours.id(), 9).await;
 
     // What was said while they were apart comes with the next connection.

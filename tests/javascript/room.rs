@@ -50,7 +50,7 @@ async fn we_meet_in_the_room(we_dial: bool) {
     ours.until("the room shows who is there", async || {
         let peers = ours.h.call(PeerList {}).await.unwrap();
         let there = peers.iter().find(|p| p.id == Some(theirs.id))?;
-        (there.state == "in room").then_some(())
+        (there.kind == "room member" || there.state == "connected").then_some(())
     })
     .await;
     let through = |id: studytime_schema::FeedId| {

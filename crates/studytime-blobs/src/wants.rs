@@ -251,6 +251,13 @@ impl Wants {
         want.flat_map(|w| w.holders.keys().copied())
     }
 
+    /// Blobs that come from this peer, or that it has said it has and that are to
+    /// be fetched from it next.
+    pub fn fetching_from(&self, peer: &PeerId) -> usize {
+        let peer = self.peers.get(peer);
+        peer.map_or(0, |p| p.flights.len() + p.ready.len())
+    }
+
     /// Changes over how many hops wants of others are passed on (see
     /// [`WantsConfig::sympathy`]); 0 when there is no room for blobs of others.
     pub fn set_sympathy(&mut self, hops: u8) {

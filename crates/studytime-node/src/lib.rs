@@ -31,11 +31,18 @@
 //!
 //! The crate links `kuska-handshake`, so it is under the AGPL; the crates below it are not.
 
+// What the tests of the crate and those beside it share names it so.
+#[cfg(test)]
+extern crate self as studytime_node;
+
 pub mod api;
 mod backup;
 mod builder;
 mod calls;
 mod clock;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod control;
 mod event;
 mod guard;
@@ -54,6 +61,7 @@ mod peer;
 mod policy;
 mod prefetch;
 mod publish;
+mod replan;
 mod sample;
 mod shs;
 mod store;

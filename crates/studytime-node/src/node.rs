@@ -8,6 +8,7 @@ use crate::holdings::Holdings;
 use crate::hub::Hub;
 use crate::indexer::{Indexer, IndexerSetup};
 use crate::nearby::Nearby;
+use crate::replan::Replan;
 use crate::store::{
     Config, ConfigError, DataDir, KeyRing, KeysError, LockKind, OpenDirError, OwnKind, State,
     StateError,
@@ -25,7 +26,7 @@ use studytime_index::Reader;
 use studytime_replicate::store::SqliteStore;
 use studytime_replicate::{FeedStore, PeerId};
 use studytime_schema::{BlobId, FeedId};
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -165,7 +166,7 @@ pub(crate) struct Inner {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// Something changed that decides what is replicated.
-    pub(crate) replan: Notify,
+    pub(crate) replan: Replan,
     pub(crate) dir: DataDir,
 }
 
@@ -278,7 +279,7 @@ impl Node {
             opened: Mutex::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            replan: Notify::new(),
+            replan: Replan::default(),
             dir,
         }));
         if fell_back {
@@ -461,6 +462,7 @@ impl Stores {
             dir: dir.path().to_owned(),
             source,
         })?;
+        crate::backup::remove_copies(dir.path());
         let config = Config::read(&dir.join("config.toml"))?;
         let state = Arc::new(State::open(&dir.join("state.db"))?);
         let had_key = dir.join("keys").join("main.secret").exists();

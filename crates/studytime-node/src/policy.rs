@@ -14,7 +14,7 @@ use crate::builder::Builder;
 use crate::holdings::Holdings;
 use crate::indexer::bytes_here;
 use crate::node::OpenError;
-use crate::sample;
+use crate::sample::{self, DefaultList};
 use crate::store::{KeyRing, State};
 use graph::{load_graph, reach};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,8 @@ pub(crate) struct Policy {
     own: Mutex<Vec<FeedId>>,
     seeds: Vec<FeedId>,
     default_lists: Vec<FeedId>,
+    /// The same, with where to find them.
+    bundled: Vec<DefaultList>,
     /// Messages that may still come in before the plan is made anew.
     slack: AtomicU64,
 }
@@ -66,11 +68,12 @@ impl Policy {
         builder: &Builder,
     ) -> Result<Self, OpenError> {
         let graph = load_graph(state, feeds)?;
-        let default_lists = if builder.default_lists {
+        let bundled = if builder.default_lists {
             sample::lists()?
         } else {
             Vec::new()
         };
+        let default_lists: Vec<FeedId> = bundled.iter().map(|list| list.feed).collect();
         let saved = state
             .setting(LISTS)?
             .and_then(|text| serde_json::from_str(&text).ok());
@@ -84,6 +87,7 @@ impl Policy {
             own: Mutex::new(keys.iter().map(|(id, _)| *id).collect()),
             seeds: builder.seed_lists.clone(),
             default_lists,
+            bundled,
             slack: AtomicU64::new(u64::MAX),
         })
     }
@@ -126,6 +130,11 @@ impl Policy {
     /// The lists that came with the program.
     pub(crate) fn default_lists(&self) -> &[FeedId] {
         &self.default_lists
+    }
+
+    /// The same, with where to find them.
+    pub(crate) fn bundled(&self) -> &[DefaultList] {
+        &self.bundled
     }
 
     /// Whether a list came with the program.

@@ -2,6 +2,7 @@
 //! blobs, taken in like anything else that arrives.
 
 use crate::clock::now_ms;
+use crate::net::Address;
 use crate::node::{Node, OpenError};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -21,31 +22,47 @@ const BLOBS: &[u8] = include_bytes!("../sample/blobs.bin");
 #[serde(deny_unknown_fields)]
 struct Defaults {
     #[serde(default)]
-    list: Vec<DefaultList>,
+    list: Vec<Row>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DefaultList {
+struct Row {
     feed: String,
-    /// For people who read the file; pages show what the feed says.
-    #[allow(dead_code, reason = "documents the file")]
     name: String,
-    /// Addresses to find it at.
     #[serde(default)]
-    #[allow(dead_code, reason = "empty for the bundled sample")]
     addresses: Vec<String>,
 }
 
+/// A list that comes with the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DefaultList {
+    pub(crate) feed: FeedId,
+    /// As the file calls it; pages show what the feed says.
+    pub(crate) name: String,
+    /// Where nodes are that hold all of it.
+    pub(crate) seeders: Vec<Address>,
+}
+
 /// The lists, in order.
-pub(crate) fn lists() -> Result<Vec<FeedId>, OpenError> {
-    let defaults: Defaults =
-        toml::from_str(DEFAULTS).map_err(|e| OpenError::Sample(e.to_string()))?;
-    defaults
-        .list
-        .iter()
-        .map(|l| FeedId::parse_lenient(&l.feed).map_err(|e| OpenError::Sample(e.to_string())))
-        .collect()
+pub(crate) fn lists() -> Result<Vec<DefaultList>, OpenError> {
+    read(DEFAULTS).map_err(OpenError::Sample)
+}
+
+fn read(text: &str) -> Result<Vec<DefaultList>, String> {
+    let defaults: Defaults = toml::from_str(text).map_err(|e| e.to_string())?;
+    let row = |row: Row| {
+        let named = |what: String| format!("the list {:?}: {what}", row.name);
+        let addresses = row.addresses.iter().map(|a| a.parse::<Address>());
+        Ok(DefaultList {
+            feed: FeedId::parse_lenient(&row.feed).map_err(|e| named(e.to_string()))?,
+            seeders: addresses
+                .collect::<Result<_, _>>()
+                .map_err(|e| named(e.to_string()))?,
+            name: row.name,
+        })
+    };
+    defaults.list.into_iter().map(row).collect()
 }
 
 /// Setting: which bundle was taken in.
@@ -105,4 +122,29 @@ fn install_blocking(node: &Node) -> Result<Vec<(FeedId, u64)>, OpenError> {
         .into_iter()
         .filter_map(|f| Some((f, *report.tips.get(&f)?)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_file_is_sound_and_a_wrong_one_is_named() {
+        assert!(!lists().unwrap().is_empty());
+        let (list, peer) = (FeedId::from_bytes([1; 32]), FeedId::from_bytes([2; 32]));
+        let key = peer.to_bare();
+        let key = key.trim_end_matches(".ed25519");
+        let file = |address: &str| {
+            format!("[[list]]\nfeed = \"{list}\"\nname = \"Moss\"\naddresses = [\"{address}\"]\n")
+        };
+        let found = read(&file(&format!("net:seeds.example:8008~shs:{key}"))).unwrap();
+        assert_eq!(found.len(), 1);
+        let seeder = &found[0].seeders[0];
+        assert_eq!((found[0].feed, seeder.key, seeder.port), (list, peer, 8008));
+        let error = read(&file("net:seeds.example:8008")).unwrap_err();
+        assert!(
+            error.contains("\"Moss\"") && error.contains("~shs:"),
+            "{error}"
+        );
+    }
 }

@@ -185,7 +185,9 @@ async fn replanner(node: Node) {
     loop {
         node.inner().replan.notified().await;
         tokio::time::sleep(SETTLE).await;
+        let begun = node.inner().replan.begin();
         node.settle().await;
+        node.inner().replan.done(begun);
     }
 }
 

@@ -174,6 +174,7 @@ struct Fetcher {
     store: MemoryStore,
     verifier: Verifier,
     calls: BTreeMap<u64, HistoryRequest>,
+    live: BTreeMap<u64, HistoryRequest>,
     most_calls: usize,
     all_calls: usize,
     cancelled: usize,
@@ -182,12 +183,21 @@ struct Fetcher {
 }
 
 impl Fetcher {
+    /// One that asks again and again.
     fn new() -> Self {
+        Self::following(0)
+    }
+
+    /// One that keeps so many streams open.
+    fn following(live: usize) -> Self {
+        let mut config = ClientConfig::default();
+        config.live = live;
         Self {
-            client: HistoryClient::new(ClientConfig::default()),
+            client: HistoryClient::new(config),
             store: MemoryStore::new(),
             verifier: Verifier::new(None),
             calls: BTreeMap::new(),
+            live: BTreeMap::new(),
             most_calls: 0,
             all_calls: 0,
             cancelled: 0,
@@ -204,6 +214,9 @@ impl Fetcher {
     fn pump(&mut self) {
         while let Some(output) = self.client.poll_output() {
             match output {
+                ClientOutput::Call { call, request } if request.live => {
+                    self.live.insert(call, request);
+                }
                 ClientOutput::Call { call, request } => {
                     self.calls.insert(call, request);
                     self.all_calls += 1;
@@ -211,6 +224,7 @@ impl Fetcher {
                 }
                 ClientOutput::Cancel { call } => {
                     self.calls.remove(&call);
+                    self.live.remove(&call);
                     self.cancelled += 1;
                 }
                 ClientOutput::Ingest {
@@ -503,4 +517,97 @@ fn standing_wants_end_when_ebt_works() {
     let left: Vec<FeedId> = f.calls.values().map(|r| r.feed).collect();
     assert_eq!((left, f.cancelled >= 5), (vec![keys(20).id()], true));
     assert!(!f.client.is_empty());
+}
+
+/// News of the most urgent feeds come at once; the others are asked for in turn.
+#[test]
+fn the_most_urgent_feeds_stay_open() {
+    let all: Vec<_> = (1..=4).map(|n| chain(&keys(n), None, 20, "moss")).collect();
+    let peer = store_with(&all.iter().map(|c| c[..10].to_vec()).collect::<Vec<_>>());
+    let mut f = Fetcher::following(2);
+    let of = |n: u8| keys(n).id();
+    f.want(of(1), Priority::FRIEND);
+    f.want(of(2), Priority::STARTED);
+    f.want(of(3), Priority::LISTED);
+    assert_eq!(f.client.outstanding(f.now), 3);
+    f.answer(&peer, |items| items);
+    assert_eq!(f.client.outstanding(f.now), 0);
+    let live = |f: &Fetcher| -> BTreeMap<FeedId, (u64, u64)> {
+        let open = f.live.iter();
+        open.map(|(call, r)| (r.feed, (*call, r.from))).collect()
+    };
+    let open = live(&f);
+    assert_eq!(open.keys().copied().collect::<Vec<_>>(), {
+        let mut two = [of(2), of(3)];
+        two.sort_unstable();
+        two
+    });
+    assert!(open.values().all(|(_, from)| *from == 11));
+    assert_eq!(f.client.poll_timeout(), Some(f.now + 300_000), "the third");
+
+    // Each message is taken in as it comes, more than a chunk would hold, and what
+    // comes too early is kept only when it is near.
+    let (call, _) = open[&of(2)];
+    let item = |n: usize| Bytes::from(all[1][n].wire().to_owned());
+    for n in [10, 12, 11] {
+        f.client.handle_item(call, &item(n), f.now);
+        f.pump();
+    }
+    assert_eq!(tip(&f.store, &of(2)), 13);
+
+    // A more urgent feed takes the place of the least urgent one.
+    peer.append(&all[3][..10], 1).unwrap();
+    f.want(of(4), Priority::OWN);
+    f.answer(&peer, |items| items);
+    let now_open = live(&f);
+    assert!(now_open.contains_key(&of(4)) && now_open.contains_key(&of(2)));
+    assert_eq!((now_open.len(), f.cancelled), (2, 1));
+
+    // One that the peer ends is asked for after a while, and stays open then.
+    f.live.remove(&call);
+    f.client.handle_end(call, true, f.now);
+    f.pump();
+    assert!(live(&f).contains_key(&of(4)) && !live(&f).contains_key(&of(2)));
+    let before = f.all_calls;
+    f.now += 300_000;
+    f.client.handle_timeout(f.now);
+    f.answer(&peer, |items| items);
+    assert_eq!(
+        f.all_calls - before,
+        3,
+        "the two that were asked for, and it"
+    );
+    assert!(live(&f).contains_key(&of(2)));
+
+    // A stream that brings nothing for long is not trusted.
+    let open = live(&f);
+    f.now += 600_000;
+    f.client.handle_timeout(f.now);
+    f.answer(&peer, |items| items);
+    let again = live(&f);
+    assert_eq!(again.len(), 2);
+    assert!(again[&of(4)].0 != open[&of(4)].0, "another call");
+    f.client.stop(f.now);
+    f.pump();
+    assert!(f.live.is_empty() && f.client.is_empty());
+}
+
+/// Messages that come too early are held for a call, not for ever.
+#[test]
+fn a_live_stream_holds_little_back() {
+    let feed = chain(&keys(1), None, 200, "moss");
+    let peer = store_with(&[feed[..1].to_vec()]);
+    let mut f = Fetcher::following(1);
+    f.want(keys(1).id(), Priority::LISTED);
+    f.answer(&peer, |items| items);
+    let call = *f.live.keys().next().unwrap();
+    for message in &feed[2..] {
+        let item = Bytes::from(message.wire().to_owned());
+        f.client.handle_item(call, &item, f.now);
+    }
+    f.client
+        .handle_item(call, &Bytes::from(feed[1].wire().to_owned()), f.now);
+    f.pump();
+    let came = tip(&f.store, &keys(1).id());
+    assert!((2..40).contains(&came), "{came}");
 }

@@ -12,7 +12,7 @@ use studytime_schema::BlobId;
 /// may be open.
 const WITHDRAWN: usize = 16;
 /// Answers that may wait for a peer that does not take them.
-const MAX_PENDING: usize = 65_536;
+pub(super) const MAX_PENDING: usize = 65_536;
 /// How far down the list strangers are considered for segments at once.
 const STRANGERS_SCAN: usize = 4_096;
 /// How soon they are considered again at the earliest, in milliseconds.

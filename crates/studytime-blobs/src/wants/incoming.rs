@@ -8,9 +8,9 @@ use studytime_schema::BlobId;
 /// Blobs in one [`Output::NeedHave`](super::Output::NeedHave).
 pub(super) const LOOKUPS: usize = 256;
 /// Blobs that may wait to be looked up, all peers together.
-const MAX_ASKED: usize = 65_536;
+pub(super) const MAX_ASKED: usize = 65_536;
 /// Wants of one peer that may wait to be taken up.
-const MAX_WAITING: usize = 1_024;
+pub(super) const MAX_WAITING: usize = 1_024;
 
 impl Wants {
     /// A frame came on our `createWants` call to the peer. What exceeds the

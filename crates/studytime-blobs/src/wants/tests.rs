@@ -2,6 +2,7 @@ use super::*;
 use crate::wire::{MAX_ENTRIES_SENT, Note, WantFrame};
 
 mod fetching;
+mod floods;
 mod laws;
 mod others;
 

@@ -4,16 +4,11 @@ use crate::args::Peer;
 use crate::context::{Context, Needs, Session};
 use crate::failure::Failure;
 use crate::render::{Fit, Table, Text, bytes, count};
-use std::time::Duration;
 use studytime_node::api::{
-    ApiError, PeerConnect, PeerInfo, PeerInvite, PeerList, PeerNewInvite, Status,
+    ApiError, ExchangeReply, PeerConnect, PeerExchange, PeerInfo, PeerInvite, PeerList,
+    PeerNewInvite, Status,
 };
 use tokio::time::Instant;
-
-/// A connection on which nothing came for this long has told what it has.
-const QUIET: Duration = Duration::from_millis(1500);
-/// Between two looks at what has come.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(context: &Context, peer: Peer) -> Result<(), Failure> {
     match peer {
@@ -31,8 +26,10 @@ pub(crate) async fn run(context: &Context, peer: Peer) -> Result<(), Failure> {
             };
             let (peer, came) = context
                 .with(Needs::Peers, async |session| {
+                    let end = Instant::now() + patience.limit();
                     let peer = session.call(call).await?;
-                    Ok((peer, exchange(session, patience.limit()).await?))
+                    let came = exchange(session, &peer, end).await?;
+                    Ok((peer, came))
                 })
                 .await?;
             context.out.value(&peer, |t| {
@@ -44,6 +41,7 @@ pub(crate) async fn run(context: &Context, peer: Peer) -> Result<(), Failure> {
             let limit = patience.limit();
             let (redeemed, came) = context
                 .with(Needs::Peers, async |session| {
+                    let end = Instant::now() + limit;
                     let redeemed = tokio::time::timeout(limit, session.call(PeerInvite { code })).await;
                     let redeemed = redeemed.map_err(|_| {
                         ApiError::new(
@@ -52,7 +50,8 @@ pub(crate) async fn run(context: &Context, peer: Peer) -> Result<(), Failure> {
                         )
                         .hint("the node that gave it may be off; try again later, or wait longer with --timeout")
                     })??;
-                    Ok((redeemed, exchange(session, limit).await?))
+                    let came = exchange(session, &redeemed.peer, end).await?;
+                    Ok((redeemed, came))
                 })
                 .await?;
             context.out.value(&redeemed, |t| {
@@ -94,39 +93,84 @@ fn sentence(text: &str) -> String {
     first.into_iter().flatten().chain(chars).collect()
 }
 
-/// A node for this command stays until the other one has nothing more to tell,
-/// or the time is up; one that runs anyway goes on by itself. Answers how many
-/// messages came.
-async fn exchange(session: &Session, limit: Duration) -> Result<Option<u64>, Failure> {
-    if !session.is_temporary() {
-        return Ok(None);
-    }
-    let end = Instant::now() + limit;
-    let first = session.call(Status {}).await?;
-    let traffic = |peers: &[PeerInfo]| peers.iter().map(|p| p.traffic.0).sum::<u64>();
-    let mut last = (first.messages, traffic(&first.peers), Instant::now());
-    loop {
-        tokio::time::sleep(LOOK_AGAIN).await;
-        let now = session.call(Status {}).await?;
-        if (now.messages, traffic(&now.peers)) != (last.0, last.1) {
-            last = (now.messages, traffic(&now.peers), Instant::now());
-        }
-        let connected = now.peers.iter().any(|p| p.state == "connected");
-        let quiet = last.2.elapsed() >= QUIET && now.index_behind == 0;
-        if quiet || !connected || Instant::now() >= end {
-            return Ok(Some(now.messages.saturating_sub(first.messages)));
-        }
-    }
+/// What two nodes gave each other before the command left.
+struct Came {
+    messages: u64,
+    end: ExchangeReply,
 }
 
-fn tell(t: &mut Text, came: Option<u64>) {
-    match came {
-        None => {}
-        Some(0) => t.line("It had nothing new for you; `studytime serve` stays connected."),
-        Some(n) => t.line(format!(
-            "{} came; `studytime serve` stays connected.",
-            count(n, "message", "messages")
-        )),
+/// A node for this command stays until both have what they want of each other, or
+/// the time is up; one that runs anyway goes on by itself.
+async fn exchange(
+    session: &Session,
+    peer: &PeerInfo,
+    end: Instant,
+) -> Result<Option<Came>, Failure> {
+    let Some(id) = peer.id.filter(|_| session.is_temporary()) else {
+        return Ok(None);
+    };
+    let before = session.call(Status {}).await?.messages;
+    let left = end.saturating_duration_since(Instant::now());
+    let call = PeerExchange {
+        id,
+        timeout_seconds: left.as_secs(),
+    };
+    let end = session.call(call).await?;
+    let after = session.call(Status {}).await?.messages;
+    Ok(Some(Came {
+        messages: after.saturating_sub(before),
+        end,
+    }))
+}
+
+fn tell(t: &mut Text, came: Option<Came>) {
+    let Some(Came { messages, end }) = came else {
+        return;
+    };
+    let news = match messages {
+        0 => "It had nothing new for you".to_owned(),
+        n => format!("{} came", count(n, "message", "messages")),
+    };
+    if end.complete {
+        return t.line(format!("{news}; `studytime serve` stays connected."));
+    }
+    let came = match messages {
+        0 => "nothing has come".to_owned(),
+        n => format!("{} came", count(n, "message", "messages")),
+    };
+    t.line(format!(
+        "Not finished: {came}, then {}. `studytime serve` stays connected; --timeout waits longer.",
+        unfinished(&end)
+    ));
+}
+
+/// What two nodes still had to do.
+fn unfinished(end: &ExchangeReply) -> String {
+    if !end.connected {
+        return "the connection ended".into();
+    }
+    if !end.introduced {
+        return "the time was up before the other one had said what it has".into();
+    }
+    let open = [
+        (end.messages, "message to come", "messages to come"),
+        (end.feeds, "feed being asked for", "feeds being asked for"),
+        (end.files, "file to come", "files to come"),
+        (end.unsent, "message to send", "messages to send"),
+        (
+            end.index_behind,
+            "message to be indexed",
+            "messages to be indexed",
+        ),
+    ];
+    let open: Vec<String> = open
+        .into_iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, many)| count(n, one, many))
+        .collect();
+    match open.is_empty() {
+        true => "the time was up".into(),
+        false => format!("the time was up with {}", open.join(", ")),
     }
 }
 
@@ -171,4 +215,24 @@ pub(super) fn table(t: &mut Text, peers: &[PeerInfo]) {
         ]);
     }
     t.table(&table);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finished_is_named() {
+        let said = |end: ExchangeReply| unfinished(&end);
+        let mut end = ExchangeReply::default();
+        assert!(said(end.clone()).contains("the connection ended"));
+        end.connected = true;
+        assert!(said(end.clone()).contains("had said what it has"));
+        end.introduced = true;
+        (end.messages, end.files) = (1, 2);
+        assert_eq!(
+            said(end),
+            "the time was up with 1 message to come, 2 files to come"
+        );
+    }
 }

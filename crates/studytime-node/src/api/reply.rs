@@ -132,6 +132,28 @@ pub struct PeerInfo {
     pub next_try: Option<u64>,
 }
 
+/// How far two nodes have come in giving each other what they have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeReply {
+    /// Nothing more is expected from either side.
+    pub complete: bool,
+    /// Whether the connection is up.
+    pub connected: bool,
+    /// Whether both have said which feeds they hold, or the peer is asked feed by
+    /// feed.
+    pub introduced: bool,
+    /// Messages that the peer has and this node wants and has not.
+    pub messages: u64,
+    /// Feeds that the peer is being asked for by history streams.
+    pub feeds: u64,
+    /// Files that come from the peer, or are to come next.
+    pub files: u64,
+    /// Messages that the peer asked for and has not got yet.
+    pub unsent: u64,
+    /// Messages that have come and that the index has not read yet.
+    pub index_behind: u64,
+}
+
 /// What the check of the store found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DoctorReply {

@@ -330,6 +330,15 @@ api! {
         timeout_seconds: u64,
     } => PeerInfo;
 
+    /// Waits until a connected peer has nothing more to give and has got what it
+    /// asked for, as far as both have said.
+    PeerExchange {
+        /// The peer.
+        id: FeedId,
+        /// Seconds to wait at most.
+        timeout_seconds: u64,
+    } => ExchangeReply;
+
     /// Redeems an invite of a pub or a room, or meets somebody by their alias.
     PeerInvite {
         /// The code or link as pasted.

@@ -7,10 +7,12 @@
 //! they can be made, or fetched, again.
 
 mod commit;
+mod part;
 mod read;
 mod write;
 
 pub(crate) use commit::finish;
+pub(crate) use part::remove_copies;
 pub use read::{accept_loss, restore_backup, restore_secret};
 
 use crate::api::{ApiError, ErrorKind};

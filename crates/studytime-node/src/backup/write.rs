@@ -1,6 +1,6 @@
 //! Writing a backup.
 
-use super::{CONTENTS, Contents, DATABASES, MAIN_KEY, VERSION, blob_name, failed};
+use super::{CONTENTS, Contents, DATABASES, MAIN_KEY, VERSION, blob_name, failed, part};
 use crate::api::{ApiError, BackupBlobs, BackupReply, BlobCount, Progress, ProgressUnit};
 use crate::calls::Report;
 use crate::node::Node;
@@ -57,19 +57,15 @@ impl Node {
             .flush()
             .map_err(|e| ApiError::failed("the backup failed", &e))?;
         let dir = inner.dir.path();
-        let copies = tempfile::tempdir_in(dir).map_err(|e| failed(dir, &e))?;
+        let copies = part::copies(dir).map_err(|e| failed(dir, &e))?;
         for name in DATABASES {
             copy_database(&dir.join(name), &copies.path().join(name))?;
         }
         let own = self
             .own_blobs(which)
             .map_err(|e| ApiError::failed("the own files could not be listed", &e))?;
-        // Under another name until it is whole, readable only by its owner: it
-        // holds keys.
-        let part = tempfile::Builder::new()
-            .prefix(".studytime-backup-")
-            .tempfile_in(folder)
-            .map_err(|e| failed(folder, &e))?;
+        // Under another name until it is whole.
+        let part = part::part(folder).map_err(|e| failed(folder, &e))?;
         let mut pack = Pack {
             tar: tar::Builder::new(part.as_file()),
             files: 0,

@@ -3,6 +3,7 @@
 mod blobs;
 mod catalogs;
 mod courses;
+pub(crate) mod exchange;
 mod export;
 mod feeds;
 mod imports;
@@ -91,6 +92,9 @@ impl Node {
             Q::PeerList(_) => Reply::PeerList(self.peer_list().await?),
             Q::PeerConnect(c) => {
                 Reply::PeerConnect(self.peer_connect(&c.address, c.timeout_seconds).await?)
+            }
+            Q::PeerExchange(c) => {
+                Reply::PeerExchange(self.peer_exchange(c.id, c.timeout_seconds).await?)
             }
             Q::PeerInvite(c) => Reply::PeerInvite(self.peer_invite(&c.code).await?),
             Q::RoomList(_) => Reply::RoomList(self.room_list().await?),

@@ -8,7 +8,7 @@ use studytime_schema::FeedId;
 use studytime_schema::content::{Contact, Content};
 
 /// Longest wait for a connection a caller may ask for.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(600);
 
 impl Node {
     pub(super) async fn peer_list(&self) -> Result<Vec<PeerInfo>, ApiError> {

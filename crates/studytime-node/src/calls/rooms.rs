@@ -66,8 +66,8 @@ impl Node {
             }
         }
         let mut listed = BTreeSet::new();
-        for candidate in self.room_candidates() {
-            let address = candidate.address;
+        for member in self.members_to_meet() {
+            let address = member.address;
             if listed.len() >= MAX_LISTED {
                 break;
             }
@@ -75,10 +75,11 @@ impl Node {
                 continue;
             }
             let place = names.get(&address.portal).map_or("?", String::as_str);
-            let failure = rooms.last_failure(&address.target);
+            let shown = address.to_string();
+            let failure = self.inner().net.last_reason(&shown);
             peers.push(PeerInfo {
                 id: Some(address.target),
-                address: address.to_string(),
+                address: shown,
                 kind: "room member".into(),
                 source: format!("the room {place}"),
                 state: "in room".into(),

@@ -1,8 +1,8 @@
 //! The connections that are up, as seen from outside their drivers.
 
-use super::{Errand, Hub, blob_peer};
+use super::{Errand, Hub, State, blob_peer};
 use crate::net::{Survivor, survivor};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use studytime_blobs::wants::PeerKind;
 use studytime_replicate::ebt::Audience;
@@ -33,6 +33,19 @@ pub(crate) struct NewSlot {
     pub(crate) known: bool,
     pub(crate) clock: PeerClock,
     pub(crate) wake: Arc<Notify>,
+}
+
+/// What is open between a connected peer and this node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenWith {
+    /// Notes go both ways.
+    pub(crate) active: bool,
+    /// Messages that it has, and that are wanted here.
+    pub(crate) messages: u64,
+    /// Messages that it asked for.
+    pub(crate) unsent: u64,
+    /// Blobs that come from it, or come next.
+    pub(crate) files: u64,
 }
 
 impl Hub {
@@ -79,7 +92,8 @@ impl Hub {
                 },
             );
             s.ebt.connect(peer, role, slot.known, slot.clock, now);
-            s.wants.connect(blob_peer(peer), PeerKind::Other, now);
+            let kind = s.blob_kind(&peer.feed, false);
+            s.wants.connect(blob_peer(peer), kind, now);
             true
         })
     }
@@ -147,7 +161,25 @@ impl Hub {
             if let Some(slot) = s.slots.get_mut(&peer.connection) {
                 slot.studytime = true;
             }
-            s.wants.set_kind(blob_peer(peer), PeerKind::StudyTime, now);
+            let kind = s.blob_kind(&peer.feed, true);
+            s.wants.set_kind(blob_peer(peer), kind, now);
+        });
+    }
+
+    /// These peers are asked for segments first, and segments are pushed to them.
+    pub(crate) fn set_seeders(&self, seeders: BTreeSet<FeedId>) {
+        self.act(|s, now| {
+            let before = std::mem::replace(&mut s.seeders, seeders);
+            let slots = s.slots.iter().map(|(c, slot)| {
+                let peer = PeerId::new(slot.feed, *c);
+                (peer, slot.studytime)
+            });
+            for (peer, studytime) in slots.collect::<Vec<_>>() {
+                if before.contains(&peer.feed) != s.seeders.contains(&peer.feed) {
+                    let kind = s.blob_kind(&peer.feed, studytime);
+                    s.wants.set_kind(blob_peer(peer), kind, now);
+                }
+            }
         });
     }
 
@@ -188,8 +220,55 @@ impl Hub {
         }
     }
 
+    /// The connection to a peer.
+    pub(crate) fn connection_of(&self, feed: &FeedId) -> Option<u64> {
+        let state = self.lock();
+        let found = state.slots.iter().find(|(_, slot)| slot.feed == *feed);
+        found.map(|(connection, _)| *connection)
+    }
+
+    /// What is open between a connected peer and this node.
+    pub(crate) fn open_with(&self, feed: &FeedId) -> Option<OpenWith> {
+        let state = self.lock();
+        let (connection, _) = state.slots.iter().find(|(_, slot)| slot.feed == *feed)?;
+        let peer = PeerId::new(*feed, *connection);
+        let status = state.ebt.status(&peer).unwrap_or_default();
+        // What the peer claims of feeds that are not fetched from it is never to
+        // come: only what may be is counted.
+        let lacking = |wanted: &FeedId| {
+            state.ebt.may_fetch(peer, wanted)?;
+            let here = state.tips.get(wanted).copied().unwrap_or(0);
+            let claims = state.ebt.claims(wanted).into_iter();
+            let claim = claims
+                .filter(|(who, _)| *who == peer)
+                .map(|(_, n)| n)
+                .max()?;
+            Some(claim.saturating_sub(here))
+        };
+        let messages = match status.behind {
+            0 => 0,
+            _ => state.wanted.keys().filter_map(lacking).sum(),
+        };
+        Some(OpenWith {
+            active: status.active,
+            messages,
+            unsent: status.ahead,
+            files: state.wants.fetching_from(&blob_peer(peer)) as u64,
+        })
+    }
+
     /// Whether a connection to this peer is up.
     pub(crate) fn is_connected(&self, feed: &FeedId) -> bool {
         self.lock().slots.values().any(|s| s.feed == *feed)
+    }
+}
+
+impl State {
+    fn blob_kind(&self, peer: &FeedId, studytime: bool) -> PeerKind {
+        match studytime {
+            _ if self.seeders.contains(peer) => PeerKind::Seeder,
+            true => PeerKind::StudyTime,
+            false => PeerKind::Other,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the state machines ask of others: of a peer's driver, and of the disk.
 
+use crate::calls::exchange::Answered;
 use crate::net::room::TunnelError;
 use crate::net::tunnel::TunnelStream;
 use studytime_blobs::wire::WantFrame;
@@ -55,6 +56,8 @@ pub(crate) enum Errand {
     },
     /// Ask anew what the peer offers.
     AskInfo,
+    /// Call the peer, and tell when it has answered.
+    Probe(oneshot::Sender<Answered>),
     Close(String),
     /// Asks the room at the other end for a way to somebody.
     OpenTunnel {

@@ -53,6 +53,8 @@ pub(crate) struct State {
     chosen: BTreeSet<FeedId>,
     /// Connections that use history streams.
     legacy: BTreeSet<u64>,
+    /// Peers that hold whole course lists, by the word of the build.
+    seeders: BTreeSet<FeedId>,
 }
 
 /// The shared part of a node.
@@ -121,6 +123,7 @@ impl Hub {
             told_locked: BTreeSet::new(),
             chosen,
             legacy: BTreeSet::new(),
+            seeders: BTreeSet::new(),
         };
         state.load_locks(locks, now);
         Ok(Self {
@@ -374,3 +377,6 @@ pub(crate) fn blob_peer(peer: PeerId) -> wants::PeerId {
         connection: peer.connection,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! One attempt to reach a peer, and why it failed.
 
 use super::driver::Outcome;
+use super::room::{self, TunnelError};
 use super::schedule::{Begin, Candidate, Kind};
-use super::{Address, ParseAddressError, SILENT};
+use super::{Address, ParseAddressError, SILENT, TunnelAddress};
 use crate::api::{ApiError, ErrorKind, Event};
 use crate::node::Node;
 use crate::peer::{self, Link};
@@ -40,6 +41,8 @@ pub(crate) enum DialError {
     },
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
     #[error("this is the address of this node itself")]
     Myself,
     #[error("you block this peer ({0}): unblock it first")]
@@ -170,18 +173,29 @@ impl Node {
             ApiError::new(ErrorKind::Failed, format!("could not connect to {shown}: {reason}"))
                 .hint("check the address and that the other node runs with the same network key; `studytime peer list` keeps the reason")
         };
-        let up = inner.net.wait_for(&shown);
+        self.bring_up(candidate, limit).await.map_err(failed)?;
+        Ok(key)
+    }
+
+    /// Dials at once, whatever quotas and pauses say; answers when it is up, or why
+    /// it is not.
+    pub(super) async fn bring_up(
+        &self,
+        candidate: Candidate,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let inner = self.inner();
+        let up = inner.net.wait_for(&candidate.address);
         match inner.net.begin(candidate.clone()) {
             Begin::Dial => self.spawn_dial(Target::of(candidate)),
             // The scheduler is at it: its attempt is ours. Or it came up just now.
-            Begin::UnderWay if inner.hub.is_connected(&key) => return Ok(key),
+            Begin::UnderWay if inner.hub.is_connected(&candidate.key) => return Ok(()),
             Begin::UnderWay => {}
         }
         match tokio::time::timeout(limit, up).await {
-            Ok(Ok(Ok(()))) => Ok(key),
-            Ok(Ok(Err(reason))) => Err(failed(reason)),
-            Ok(Err(_)) => Err(failed("the node is closing".into())),
-            Err(_) => Err(failed(format!("not up within {} s", limit.as_secs()))),
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(DialError::Closing.to_string()),
+            Err(_) => Err(format!("not up within {} s", limit.as_secs())),
         }
     }
 
@@ -234,6 +248,9 @@ async fn reach(node: &Node, target: &Target) -> Result<(Wire, Secure), DialError
     }
     if node.inner().policy.is_blocked(&target.key) {
         return Err(DialError::Blocked(target.key));
+    }
+    if let Ok(tunnel) = target.address.parse::<TunnelAddress>() {
+        return room::reach(node, &tunnel).await;
     }
     let address: Address = target.address.parse()?;
     let keys = node.keys().main().clone();

@@ -2,13 +2,14 @@
 //! must survive a restart.
 
 use super::dial::Target;
-use super::lan;
+use super::gate::Gate;
 use super::schedule::{Action, Begin, Candidate, Kind, Record, Scheduler, Standing};
+use super::{TunnelAddress, lan};
 use crate::api::ApiError;
 use crate::clock::now_ms;
 use crate::node::Node;
 use crate::store::KnownPeer;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use studytime_schema::FeedId;
@@ -25,6 +26,12 @@ pub(crate) struct Net {
     scheduler: Mutex<Scheduler>,
     wake: Notify,
     waiting: Mutex<HashMap<String, Vec<oneshot::Sender<Outcome>>>>,
+    /// What earlier runs knew of addresses that nobody has offered yet.
+    remembered: Mutex<HashMap<String, Record>>,
+    /// Those who call.
+    pub(crate) gate: Gate,
+    /// Addresses of seeders that were offered.
+    pub(super) seeders: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Net {
@@ -42,6 +49,9 @@ impl Default for Net {
             scheduler: Mutex::new(Scheduler::new(u64::from_ne_bytes(seed))),
             wake: Notify::new(),
             waiting: Mutex::default(),
+            remembered: Mutex::default(),
+            gate: Gate::default(),
+            seeders: Mutex::default(),
         }
     }
 }
@@ -60,6 +70,19 @@ impl Net {
         result
     }
 
+    fn is_seeder(&self, address: &str) -> bool {
+        let seeders = self.seeders.lock();
+        seeders
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(address)
+    }
+
+    fn take_record(&self, address: &str) -> Option<Record> {
+        let remembered = self.remembered.lock();
+        let mut remembered = remembered.unwrap_or_else(PoisonError::into_inner);
+        remembered.remove(address)
+    }
+
     /// Begins an attempt that the user asked for.
     pub(super) fn begin(&self, candidate: Candidate) -> Begin {
         self.act(|s, now| s.begin(candidate, now))
@@ -69,7 +92,9 @@ impl Net {
     pub(super) fn wait_for(&self, address: &str) -> oneshot::Receiver<Outcome> {
         let (tx, rx) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.entry(address.to_owned()).or_default().push(tx);
+        let others = waiting.entry(address.to_owned()).or_default();
+        others.retain(|other| !other.is_closed());
+        others.push(tx);
         rx
     }
 
@@ -91,6 +116,16 @@ impl Net {
         self.lock().handle_traffic(connection, now_ms());
     }
 
+    /// A peer said that it is a room.
+    pub(crate) fn know_room(&self, key: FeedId) {
+        self.act(|s, _| s.know_room(key));
+    }
+
+    /// How the last attempt at an address ended.
+    pub(crate) fn last_reason(&self, address: &str) -> Option<String> {
+        self.lock().last_reason(address)
+    }
+
     /// By which kind and source an address is known.
     pub(crate) fn origin(&self, address: &str) -> Option<(Kind, String)> {
         self.lock().origin(address)
@@ -101,7 +136,9 @@ impl Node {
     /// Offers an address to dial by itself.
     pub(crate) fn offer_peer(&self, candidate: Candidate) {
         if candidate.key != self.id() {
-            self.inner().net.act(|s, now| s.offer(candidate, None, now));
+            let net = &self.inner().net;
+            let record = net.take_record(&candidate.address);
+            net.act(|s, now| s.offer(candidate, record, now));
         }
     }
 
@@ -192,9 +229,12 @@ async fn load(node: &Node) {
     let mut candidates = Vec::new();
     for peer in known {
         // An address in a local network means nothing in another one: beacons
-        // bring it back.
+        // bring it back. Somebody in a room is offered when the room shows them.
+        let in_room = peer.address.parse::<TunnelAddress>().is_ok();
         let kind = if peer.keep { Kind::Typed } else { peer.kind };
-        if !matches!(kind, Kind::Lan | Kind::RoomMember) {
+        // A seeder whose list was removed is nobody's any more.
+        let stale = kind == Kind::Seeder && !node.inner().net.is_seeder(&peer.address);
+        if kind != Kind::Lan && !in_room && !stale {
             candidates.push(Candidate {
                 kind,
                 key: peer.key,
@@ -219,12 +259,16 @@ async fn load(node: &Node) {
         }
     }
     let me = node.id();
+    let rooms = node.inner().state.rooms().unwrap_or_default();
     node.inner().net.act(|s, now| {
+        rooms.into_iter().for_each(|room| s.know_room(room));
         for candidate in candidates.into_iter().filter(|c| c.key != me) {
             let record = records.remove(&candidate.address);
             s.offer(candidate, record, now);
         }
     });
+    let remembered = node.inner().net.remembered.lock();
+    *remembered.unwrap_or_else(PoisonError::into_inner) = records;
 }
 
 /// Dials by itself until the node stops.

@@ -22,6 +22,8 @@ use studytime_schema::FeedId;
 pub(crate) const MAX_DIALS: usize = 8;
 /// Addresses that are kept; beyond it only what the user chose is taken in.
 pub(crate) const MAX_CANDIDATES: usize = 2_000;
+/// Peers that are known to be rooms.
+const MAX_ROOMS: usize = 1_000;
 /// A connection gives its place to one that waits after this long, divided by
 /// the square root of how many wait.
 pub(crate) const ROTATE_MS: u64 = 2 * 3600 * 1000;
@@ -103,6 +105,8 @@ impl View<'_> {
 pub(crate) struct Scheduler {
     entries: BTreeMap<String, Entry>,
     links: BTreeMap<u64, Link>,
+    /// Peers that are rooms.
+    rooms: HashSet<FeedId>,
     jitter: Jitter,
     network: bool,
     /// When everybody was last made due by another network.
@@ -114,6 +118,7 @@ impl Scheduler {
         Self {
             entries: BTreeMap::new(),
             links: BTreeMap::new(),
+            rooms: HashSet::new(),
             jitter: Jitter::new(seed),
             network: true,
             called_all: 0,
@@ -125,7 +130,16 @@ impl Scheduler {
     pub(crate) fn offer(&mut self, candidate: Candidate, record: Option<Record>, now: u64) {
         if let Some(entry) = self.entries.get_mut(&candidate.address) {
             entry.offer(candidate);
+            if let Some(record) = record.filter(|_| entry.record.last_try == 0) {
+                let pause = backoff::pause(entry.kind(), &record, self.jitter.draw());
+                entry.flaps = record.failures;
+                entry.due = resumed(&record, pause, now);
+                entry.record = record;
+            }
             return;
+        }
+        if self.entries.len() >= MAX_CANDIDATES {
+            self.sweep(u64::MAX);
         }
         if self.entries.len() >= MAX_CANDIDATES && candidate.kind != Kind::Typed {
             return;
@@ -140,21 +154,36 @@ impl Scheduler {
             };
             now + self.jitter.upto(apart)
         } else {
-            // A restart is no reason to call a dead peer at once, nor to wait
-            // longer than the run before would have.
             let pause = backoff::pause(candidate.kind, &record, self.jitter.draw());
-            (record.last_try + pause).min(now + pause)
+            resumed(&record, pause, now)
         };
-        let entry = Entry::new(&candidate, record, due);
+        let mut entry = Entry::new(&candidate, record, due);
+        if self.rooms.contains(&candidate.key) {
+            entry.set_room();
+        }
         self.entries.insert(candidate.address, entry);
     }
 
-    /// Takes an offer back. A connection that is up stays.
+    /// Takes an offer back. A connection that is up stays; a pause after a failure
+    /// is waited out even if the same offer comes back sooner.
     pub(crate) fn withdraw(&mut self, kind: Kind, address: &str) {
         if let Some(entry) = self.entries.get_mut(address) {
             entry.offers.remove(&kind);
             self.tidy(address);
         }
+    }
+
+    /// A peer is a room: its addresses count as such from now on.
+    pub(crate) fn know_room(&mut self, key: FeedId) {
+        if self.rooms.len() < MAX_ROOMS && self.rooms.insert(key) {
+            let its = self.entries.values_mut().filter(|e| e.key == key);
+            its.for_each(Entry::set_room);
+        }
+    }
+
+    /// How the last attempt at an address ended, also of one that was withdrawn.
+    pub(crate) fn last_reason(&self, address: &str) -> Option<String> {
+        self.entries.get(address)?.record.reason.clone()
     }
 
     /// Begins an attempt that the user asked for, whatever quotas and pauses say.
@@ -290,6 +319,7 @@ impl Scheduler {
 
     /// What to do now. Peers that `blocked` names are never dialled.
     pub(crate) fn poll(&mut self, now: u64, blocked: &dyn Fn(&FeedId) -> bool) -> Action {
+        self.sweep(now);
         let mut wake = now + LONGEST_SLEEP_MS;
         let view = self.view(blocked);
         for group in Kind::GROUPS {
@@ -433,7 +463,7 @@ impl Scheduler {
         };
         self.entries
             .iter()
-            .filter(|(_, e)| !up.contains(&e.key))
+            .filter(|(_, e)| !up.contains(&e.key) && !e.is_withdrawn())
             .map(|(address, e)| (address.clone(), words::standing(e, now, &seen(e))))
             .collect()
     }
@@ -441,16 +471,30 @@ impl Scheduler {
     /// The kind and source of the address that a connection came about by.
     pub(crate) fn origin(&self, address: &str) -> Option<(Kind, String)> {
         let entry = self.entries.get(address)?;
-        let kind = entry.active_kind();
-        Some((kind, entry.offers.get(&kind).cloned().unwrap_or_default()))
+        Some((entry.active_kind(), entry.source()))
     }
 
-    /// Removes what nobody offers any more.
+    /// Removes what nobody offers any more, unless it failed lately.
     fn tidy(&mut self, address: &str) {
-        let unused = |e: &Entry| e.offers.is_empty() && e.phase == Phase::Idle;
+        let unused = |e: &Entry| e.is_withdrawn() && e.record.failures == 0;
         if self.entries.get(address).is_some_and(unused) {
             self.entries.remove(address);
         }
+    }
+
+    /// Removes what was withdrawn and has waited out its pause.
+    fn sweep(&mut self, now: u64) {
+        self.entries
+            .retain(|_, e| !(e.is_withdrawn() && e.due <= now));
+    }
+}
+
+/// When an address that failed in an earlier run is due. A restart is no reason to
+/// call a dead peer at once, nor to wait longer than the run before would have.
+fn resumed(record: &Record, pause: u64, now: u64) -> u64 {
+    match record.failures {
+        0 => now,
+        _ => (record.last_try + pause).min(now + pause),
     }
 }
 

@@ -299,6 +299,15 @@ impl Session {
         }
     }
 
+    /// Whether all that is wanted is fetched in this way, and how many feeds are
+    /// being fetched now.
+    pub(super) fn history_state(&self) -> (bool, usize) {
+        let client = &self.feeds.client;
+        let machine = client.machine.as_ref();
+        let feeds = machine.map_or(0, |m| m.outstanding(now_ms()));
+        (client.all, feeds)
+    }
+
     pub(super) fn history_timer(&mut self) {
         if let Some(client) = &mut self.feeds.client.machine {
             client.handle_timeout(now_ms());

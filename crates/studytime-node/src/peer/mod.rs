@@ -7,6 +7,7 @@ mod blobs;
 mod feeds;
 mod history;
 mod ping;
+mod probe;
 mod rooms;
 mod serve;
 mod session;

@@ -97,6 +97,7 @@ impl Session {
         };
         self.node.inner().hub.note(connection, Some(note));
         self.enter_as(generation);
+        self.node.inner().net.know_room(room);
         let node = self.node.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = node.inner().state.know_room(&room) {

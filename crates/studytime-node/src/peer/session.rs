@@ -3,6 +3,7 @@
 use super::blobs::{Downloads, Uploads};
 use super::feeds::{Arrival, Feeds};
 use super::ping::{self, Ping};
+use super::probe::Probes;
 use super::rooms::RoomSide;
 use crate::hub::{Errand, blob_peer};
 use crate::nearby::Info;
@@ -54,6 +55,8 @@ pub(super) enum Use {
     Endpoints,
     /// `tunnel.connect`, whoever called it.
     Tunnel,
+    /// A call of ours whose answer says that the peer has come so far.
+    Probe,
     /// A call of ours whose answer says nothing new.
     Ignored,
 }
@@ -83,12 +86,16 @@ pub(crate) struct Session {
     /// The stream on which the peer wants to hear what we want.
     pub(super) wants_out: Option<StreamId>,
     pub(super) frames_out: VecDeque<Body>,
+    /// The peer is slow to take them: no more are made meanwhile.
+    wants_held: bool,
     pub(super) feeds: Feeds,
     pub(super) downloads: Downloads,
     pub(super) uploads: Uploads,
     /// Pings we called for, and those the peer called for.
     pub(super) pings: [Option<Ping>; 2],
     pub(super) room: RoomSide,
+    /// Who waits for the peer's answers.
+    pub(super) probes: Probes,
     /// Wakes the driver of this session.
     pub(super) wake: Arc<Notify>,
     farewell: Option<String>,
@@ -116,11 +123,13 @@ impl Session {
             errands: VecDeque::new(),
             wants_out: None,
             frames_out: VecDeque::new(),
+            wants_held: false,
             feeds: Feeds::default(),
             downloads: Downloads::default(),
             uploads: Uploads::default(),
             pings: [None; 2],
             room: RoomSide::default(),
+            probes: Probes::default(),
             wake,
             farewell: None,
             traffic: (0, 0),
@@ -221,6 +230,9 @@ impl Session {
         let Some(purpose) = self.uses.remove(&id) else {
             return;
         };
+        if purpose == Use::Probe {
+            return self.probe_answered();
+        }
         if purpose != Use::Info {
             return self.room_replied(purpose, body);
         }
@@ -279,6 +291,7 @@ impl Session {
             Some(Use::HistoryServe) => self.feeds.servers.remove(id),
             Some(Use::HistoryFetch(call)) => self.history_end(call, end),
             Some(Use::Tunnel) => self.tunnel_ended(id, end),
+            Some(Use::Probe) => self.probe_answered(),
             Some(purpose) => self.room_ended(purpose, end),
             None => {}
         }
@@ -290,6 +303,7 @@ impl Session {
             Errand::Fetch { blob, max, resume } => self.start_download(blob, max, resume),
             Errand::CancelFetch { blob } => self.cancel_download(&blob),
             Errand::AskInfo => self.ask_info(),
+            Errand::Probe(answer) => self.probe(answer),
             Errand::Close(why) => self.leave(&why),
             Errand::OpenTunnel { target, answer } => self.open_tunnel(target, answer),
             feeds => self.feed_errand(feeds),
@@ -332,9 +346,15 @@ impl Session {
         let Some(id) = self.wants_out else { return };
         while let Some(frame) = self.frames_out.front() {
             if self.mux.send(id, frame.clone()).is_err() {
-                return;
+                break;
             }
             self.frames_out.pop_front();
+        }
+        let held = !self.frames_out.is_empty();
+        if held != std::mem::replace(&mut self.wants_held, held) {
+            let peer = blob_peer(self.peer);
+            let hub = &self.node.inner().hub;
+            hub.act(|s, _| s.wants.hold(peer, held));
         }
     }
 

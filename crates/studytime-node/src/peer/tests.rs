@@ -5,14 +5,16 @@
 mod foreign;
 
 use crate::api::{Follow, Relation};
-use foreign::{Foreign, LIMIT, builder, hold};
+use crate::common::{self, LIMIT};
+use crate::net::MAX_HANDSHAKES;
+use foreign::{Foreign, builder, hold};
 use serde_json::json;
 use std::time::Duration;
 use studytime_muxrpc::{CallKind, End};
 use studytime_replicate::store::conformance::{chain, keys};
 use studytime_replicate::wire::HistoryRequest;
 use studytime_schema::{FeedId, Message};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn is_refused(answer: &Result<serde_json::Value, End>, name: &str) -> bool {
     let text = format!("method:{name} is not in list of allowed methods");
@@ -24,14 +26,7 @@ fn note(feed: FeedId, number: i64) -> String {
 }
 
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    while !done() {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "never happened: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    common::until(what, || std::future::ready(done().then_some(()))).await;
 }
 
 #[tokio::test]
@@ -324,5 +319,41 @@ async fn a_handshake_may_not_take_for_ever() {
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await;
     assert!(read.is_ok() && bytes.is_empty());
+    node.shutdown().await;
+}
+
+/// Who takes their time over the handshake makes room for those who do not.
+#[tokio::test]
+async fn slow_handshakes_hold_up_nobody() {
+    const MORE: usize = 50;
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Duration::from_secs(3600);
+    let node = builder(dir.path()).handshake_timeout(limit).open().await;
+    let node = node.unwrap();
+    let gate = &node.inner().net.gate;
+    let mut slow = Vec::new();
+    for _ in 0..MAX_HANDSHAKES + MORE {
+        let at = node.listening().unwrap();
+        let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+        stream.write_all(&[0; 10]).await.unwrap();
+        slow.push(stream);
+    }
+    until("all places are taken", || gate.counts().0 == MAX_HANDSHAKES).await;
+    let mut peer = Foreign::dial(&node, 2).await;
+    let manifest = peer.ask(&["manifest"], &json!([])).await;
+    assert!(manifest.is_ok());
+    // The first ones had to go, for each other and for the peer; the last stay.
+    let mut last = slow.split_off(MORE + 1);
+    for mut stream in slow {
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await;
+        assert!(read.is_ok(), "still open");
+    }
+    until("only they are left", || {
+        gate.counts() == (MAX_HANDSHAKES - 1, 1)
+    })
+    .await;
+    let stays = last.last_mut().unwrap();
+    stays.write_all(&[0; 10]).await.unwrap();
     node.shutdown().await;
 }

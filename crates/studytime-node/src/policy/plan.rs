@@ -192,6 +192,7 @@ impl Node {
         let chosen = inner.state.chosen_peers().unwrap_or_default();
         let known = |peer: &FeedId| policy.is_friend(peer) || chosen.contains(peer);
         inner.hub.review_known(known);
+        self.offer_seeders(policy.bundled(), &shown);
         inner.indexer.set_facts(Facts {
             own: own_ids,
             lists: shown,

@@ -1,6 +1,7 @@
 //! Invites that were handed out, who used them, and which peers are rooms.
 
 use super::state::{State, StateError};
+use crate::net::Kind;
 use rusqlite::{OptionalExtension as _, params};
 use studytime_schema::FeedId;
 
@@ -138,9 +139,14 @@ impl State {
 
     /// Remembers that a peer is a room.
     pub(crate) fn know_room(&self, room: &FeedId) -> Result<(), StateError> {
-        self.db().execute(
+        let db = self.db();
+        db.execute(
             "INSERT OR IGNORE INTO room(key) SELECT ?1 WHERE (SELECT count(*) FROM room) < ?2",
             params![room.as_bytes(), MAX_ROOMS],
+        )?;
+        db.execute(
+            "UPDATE peer SET kind = ?2 WHERE key = ?1 AND kind != ?3",
+            params![room.as_bytes(), Kind::Room.name(), Kind::Lan.name()],
         )?;
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Fetches feeds from a peer by `createHistoryStream`, a few at a time.
+//! Fetches feeds from a peer by `createHistoryStream`: a few at a time, and then the
+//! most urgent ones live.
 
 use crate::ebt::{IngestOutcome, Priority};
 use crate::wire::{Frame, HistoryRequest, history_item};
@@ -10,16 +11,20 @@ use studytime_schema::FeedId;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// Calls open at once (5).
+    /// Calls open at once for what is there already (5).
     pub concurrent: usize,
+    /// Feeds whose stream stays open once they are caught up with, so that their
+    /// news come at once (64); the others are asked for again and again.
+    pub live: usize,
     /// Messages asked for per call (1,000).
     pub chunk: u64,
-    /// After which time a feed is asked for again (5 min).
+    /// After which time a feed that is not live is asked for again (5 min).
     pub poll_every: u64,
     /// After which time without anything new a call is given up (30 s).
     pub silent_for: u64,
-    /// How long one call may take (10 min); then it is ended, and asked again from
-    /// where it stands. A peer that trickles keeps no place for ever.
+    /// How long one call may take, and a live one bring nothing (10 min); then it is
+    /// ended, and asked again from where it stands. A peer that trickles keeps no
+    /// place for ever.
     pub longest: u64,
     /// How long to wait after a failed call (30 s), doubled each time up to
     /// `poll_every`.
@@ -30,6 +35,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             concurrent: 5,
+            live: 64,
             chunk: 1_000,
             poll_every: 300_000,
             silent_for: 30_000,
@@ -39,11 +45,17 @@ impl Default for ClientConfig {
     }
 }
 
+/// How far ahead of the next message one is kept that came too early on a live
+/// stream: there are many of them, and they bring little.
+const LIVE_AHEAD: u64 = 16;
 /// Items that are no messages a call may bring.
 const MAX_IDLE: u64 = 8;
 
 impl ClientConfig {
     fn deadline(&self, open: &Open) -> u64 {
+        if open.live {
+            return open.heard.saturating_add(self.longest);
+        }
         (open.heard.saturating_add(self.silent_for)).min(open.started.saturating_add(self.longest))
     }
 }
@@ -94,13 +106,27 @@ struct Fetch {
     failures: u32,
     /// Asked for once only, not again and again.
     once: bool,
+    /// The last call brought all that the peer has; a live one may follow.
+    caught_up: bool,
     open: Option<Open>,
+}
+
+impl Fetch {
+    fn is_live(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.live)
+    }
+
+    fn is_fetched(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| !open.live)
+    }
 }
 
 /// A call, until its messages are stored.
 #[derive(Debug)]
 struct Open {
     call: u64,
+    /// It goes on with what the peer gets later.
+    live: bool,
     /// The sequence that comes next.
     next: u64,
     /// Messages that came too early: some peers send out of order.
@@ -153,6 +179,7 @@ impl HistoryClient {
             due: now,
             failures: 0,
             once,
+            caught_up: false,
             open: None,
         });
         fetch.tip = fetch.tip.max(tip);
@@ -163,6 +190,7 @@ impl HistoryClient {
             fetch.once = false;
         }
         self.start(now);
+        self.follow(now);
     }
 
     /// Stops fetching a feed.
@@ -171,6 +199,7 @@ impl HistoryClient {
             self.close(&open);
         }
         self.start(now);
+        self.follow(now);
     }
 
     /// Stops fetching all feeds that are fetched again and again: EBT does that
@@ -194,6 +223,13 @@ impl HistoryClient {
         }
     }
 
+    /// Feeds of which more may come now: a call is open for what is there already,
+    /// or waits for its turn.
+    pub fn outstanding(&self, now: u64) -> usize {
+        let busy = |f: &&Fetch| f.is_fetched() || (f.open.is_none() && f.due <= now);
+        self.feeds.values().filter(busy).count()
+    }
+
     /// Whether nothing is wanted from this peer.
     pub fn is_empty(&self) -> bool {
         self.feeds.is_empty()
@@ -207,33 +243,75 @@ impl HistoryClient {
 
     /// Opens calls for what is due, most urgent first.
     fn start(&mut self, now: u64) {
-        while self.feeds.values().filter(|f| f.open.is_some()).count() < self.config.concurrent {
+        while self.feeds.values().filter(|f| f.is_fetched()).count() < self.config.concurrent {
             let due = self
                 .feeds
-                .iter_mut()
+                .iter()
                 .filter(|(_, f)| f.open.is_none() && f.due <= now)
                 .min_by_key(|(_, f)| (f.priority, f.due));
-            let Some((feed, fetch)) = due else {
+            let Some((feed, _)) = due else {
                 return;
             };
-            self.last_call += 1;
-            let call = self.last_call;
-            let next = fetch.tip + 1;
-            fetch.open = Some(Open {
-                call,
-                next,
-                early: BTreeMap::new(),
-                items: 0,
-                idle: 0,
-                started: now,
-                heard: now,
-                ended: None,
-            });
-            self.calls.insert(call, *feed);
-            let mut request = HistoryRequest::new(*feed, next);
-            request.limit = Some(self.config.chunk);
-            self.out.push_back(ClientOutput::Call { call, request });
+            self.call(*feed, false, now);
         }
+    }
+
+    /// Keeps streams of the most urgent feeds open that are caught up with.
+    fn follow(&mut self, now: u64) {
+        loop {
+            let idle = |f: &Fetch| f.caught_up && f.open.is_none() && !f.once;
+            let next = self.feeds.iter().filter(|(_, f)| idle(f));
+            let Some((priority, next)) = next.map(|(id, f)| (f.priority, *id)).min() else {
+                return;
+            };
+            let live = self.feeds.iter().filter(|(_, f)| f.is_live());
+            let live: Vec<(Priority, FeedId)> = live.map(|(id, f)| (f.priority, *id)).collect();
+            if live.len() >= self.config.live {
+                // A more urgent one takes the place of the least urgent.
+                match live.iter().max() {
+                    Some((least, feed)) if *least > priority => self.unfollow(*feed, now),
+                    _ => return,
+                }
+            }
+            self.call(next, true, now);
+        }
+    }
+
+    fn unfollow(&mut self, feed: FeedId, now: u64) {
+        let poll_every = self.config.poll_every;
+        if let Some(fetch) = self.feeds.get_mut(&feed) {
+            fetch.due = now.saturating_add(poll_every);
+            fetch.caught_up = false;
+            if let Some(open) = fetch.open.take() {
+                self.close(&open);
+            }
+        }
+    }
+
+    fn call(&mut self, feed: FeedId, live: bool, now: u64) {
+        let Some(fetch) = self.feeds.get_mut(&feed) else {
+            return;
+        };
+        self.last_call += 1;
+        let call = self.last_call;
+        let next = fetch.tip + 1;
+        fetch.caught_up = false;
+        fetch.open = Some(Open {
+            call,
+            live,
+            next,
+            early: BTreeMap::new(),
+            items: 0,
+            idle: 0,
+            started: now,
+            heard: now,
+            ended: None,
+        });
+        self.calls.insert(call, feed);
+        let mut request = HistoryRequest::new(feed, next);
+        request.live = live;
+        request.limit = (!live).then_some(self.config.chunk);
+        self.out.push_back(ClientOutput::Call { call, request });
     }
 
     fn open_mut(&mut self, call: u64) -> Option<(FeedId, &mut Open)> {
@@ -265,10 +343,11 @@ impl HistoryClient {
             return self.finish(call, false, true, now);
         };
         open.items += 1;
-        let over = open.items >= chunk;
+        let over = open.items >= chunk && !open.live;
         // Repetitions, and what is further off than the call can reach, are no
         // reason to go on waiting.
-        let in_reach = (open.next..open.next.saturating_add(chunk)).contains(&sequence);
+        let reach = if open.live { LIVE_AHEAD } else { chunk };
+        let in_reach = (open.next..open.next.saturating_add(reach)).contains(&sequence);
         if in_reach && open.early.insert(sequence, wire).is_none() {
             open.heard = now;
         }
@@ -305,16 +384,18 @@ impl HistoryClient {
         }
         self.settle(feed, now);
         self.start(now);
+        self.follow(now);
     }
 
     /// Once a call has ended and all it brought is stored: when to ask again.
-    fn settle(&mut self, feed: FeedId, now: u64) {
+    /// Answers whether it has.
+    fn settle(&mut self, feed: FeedId, now: u64) -> bool {
         let Some(fetch) = self.feeds.get_mut(&feed) else {
-            return;
+            return false;
         };
         let done = |o: &Open| o.ended.is_some() && fetch.tip + 1 >= o.next;
         let Some(open) = fetch.open.take_if(|o| done(o)) else {
-            return;
+            return false;
         };
         if open.ended == Some(false) {
             fetch.failures = fetch.failures.saturating_add(1);
@@ -322,7 +403,9 @@ impl HistoryClient {
             fetch.due = now.saturating_add(doubled.min(self.config.poll_every));
         } else {
             fetch.failures = 0;
-            let more = open.items >= self.config.chunk;
+            let more = open.items >= self.config.chunk && !open.live;
+            // A peer that ends live streams is asked again and again.
+            fetch.caught_up = !more && !open.live;
             fetch.due = if more {
                 now
             } else {
@@ -332,6 +415,7 @@ impl HistoryClient {
         if fetch.once && fetch.due > now {
             self.feeds.remove(&feed);
         }
+        true
     }
 
     /// What became of the messages of a feed that were handed out by
@@ -348,7 +432,11 @@ impl HistoryClient {
             IngestOutcome::Invalid { sequence } => Some(Some((sequence, false))),
         };
         match bad {
-            None => self.settle(*feed, now),
+            None => {
+                if !self.settle(*feed, now) {
+                    return;
+                }
+            }
             Some(shunned) => {
                 fetch.failures = fetch.failures.saturating_add(1);
                 fetch.due = now.saturating_add(self.config.retry_after);
@@ -366,6 +454,7 @@ impl HistoryClient {
             }
         }
         self.start(now);
+        self.follow(now);
     }
 
     /// What to do next; `None` when there is nothing until something happens.
@@ -375,8 +464,7 @@ impl HistoryClient {
 
     /// When to call [`HistoryClient::handle_timeout`], in milliseconds since 1970.
     pub fn poll_timeout(&self) -> Option<u64> {
-        let free =
-            self.feeds.values().filter(|f| f.open.is_some()).count() < self.config.concurrent;
+        let free = self.feeds.values().filter(|f| f.is_fetched()).count() < self.config.concurrent;
         let at = |f: &Fetch| match &f.open {
             Some(open) if open.ended.is_none() => Some(self.config.deadline(open)),
             Some(_) => None,
@@ -387,16 +475,23 @@ impl HistoryClient {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: u64) {
-        let over: Vec<(u64, bool)> = self
+        let over: Vec<(FeedId, u64, bool, bool)> = self
             .feeds
-            .values()
-            .filter_map(|f| f.open.as_ref())
-            .filter(|o| o.ended.is_none() && self.config.deadline(o) <= now)
+            .iter()
+            .filter_map(|(feed, f)| Some((*feed, f.open.as_ref()?)))
+            .filter(|(_, o)| o.ended.is_none() && self.config.deadline(o) <= now)
             // A slow one that brought something is as good as others.
-            .map(|o| (o.call, o.heard + self.config.silent_for > now))
+            .map(|(feed, o)| {
+                let slow = o.heard.saturating_add(self.config.silent_for) > now;
+                (feed, o.call, o.live, slow)
+            })
             .collect();
-        for (call, slow) in over {
-            self.finish(call, slow, true, now);
+        for (feed, call, live, slow) in over {
+            self.finish(call, live || slow, true, now);
+            // Whether the stream is alive shows when the feed is asked for again.
+            if let Some(fetch) = self.feeds.get_mut(&feed).filter(|_| live) {
+                fetch.due = now;
+            }
         }
         self.start(now);
     }

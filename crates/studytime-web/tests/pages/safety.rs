@@ -3,7 +3,7 @@
 use crate::site::*;
 use axum::body::Body;
 use axum::http::header::{self};
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, Request, StatusCode, request};
 use studytime_node::api::Settings;
 use studytime_web::MAX_BODY;
 
@@ -75,6 +75,10 @@ async fn every_screen_is_whole_and_safe() {
 #[tokio::test]
 async fn only_own_names_are_answered_to() {
     let site = Site::open().await;
+    let answer = async |request: request::Builder| {
+        let request = request.body(Body::empty()).unwrap();
+        site.send(request).await.status()
+    };
     for host in [
         "evil.example",
         "evil.example:8989",
@@ -83,40 +87,19 @@ async fn only_own_names_are_answered_to() {
         "127.0.0.1:8989.evil.example",
         "",
     ] {
-        let request = Request::get("/")
-            .header(header::HOST, host)
-            .body(Body::empty())
-            .unwrap();
-        assert_eq!(
-            site.send(request).await.status(),
-            StatusCode::MISDIRECTED_REQUEST,
-            "{host}"
-        );
+        let status = answer(Request::get("/").header(header::HOST, host)).await;
+        assert_eq!(status, StatusCode::MISDIRECTED_REQUEST, "{host}");
     }
-    let none = Request::get("/").body(Body::empty()).unwrap();
-    assert_eq!(
-        site.send(none).await.status(),
-        StatusCode::MISDIRECTED_REQUEST
-    );
+    let none = Request::get("/");
     let two = Request::get("/")
         .header(header::HOST, HOST)
         .header(header::HOST, "evil.example");
-    assert_eq!(
-        site.send(two.body(Body::empty()).unwrap()).await.status(),
-        StatusCode::MISDIRECTED_REQUEST
-    );
     let absolute = Request::get("http://evil.example/").header(header::HOST, HOST);
-    assert_eq!(
-        site.send(absolute.body(Body::empty()).unwrap())
-            .await
-            .status(),
-        StatusCode::MISDIRECTED_REQUEST
-    );
+    for request in [none, two, absolute] {
+        assert_eq!(answer(request).await, StatusCode::MISDIRECTED_REQUEST);
+    }
     let local = Request::get("/").header(header::HOST, "LocalHost:8989");
-    assert_eq!(
-        site.send(local.body(Body::empty()).unwrap()).await.status(),
-        StatusCode::OK
-    );
+    assert_eq!(answer(local).await, StatusCode::OK);
     site.node.shutdown().await;
 }
 
@@ -151,41 +134,29 @@ async fn forms_need_the_origin_the_cookie_and_the_token() {
             .body(Body::from(good.clone()))
             .unwrap()
     };
+    let from = |name: &str, value: &str| {
+        Request::post("/settings")
+            .header(header::HOST, HOST)
+            .header(name, value)
+            .header(header::COOKIE, &cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(good.clone()))
+            .unwrap()
+    };
+    let saying = |cookie: &str, form: &str| {
+        post("/settings")
+            .header(header::COOKIE, cookie)
+            .body(Body::from(form.to_owned()))
+            .unwrap()
+    };
     let foreign = [
-        Request::post("/settings")
-            .header(header::HOST, HOST)
-            .header(header::ORIGIN, "http://evil.example")
-            .header(header::COOKIE, &cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(good.clone()))
-            .unwrap(),
-        Request::post("/settings")
-            .header(header::HOST, HOST)
-            .header(header::ORIGIN, "null")
-            .header(header::COOKIE, &cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(good.clone()))
-            .unwrap(),
-        Request::post("/settings")
-            .header(header::HOST, HOST)
-            .header("sec-fetch-site", "same-site")
-            .header(header::COOKIE, &cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(good.clone()))
-            .unwrap(),
+        from("origin", "http://evil.example"),
+        from("origin", "null"),
+        from("sec-fetch-site", "same-site"),
         post("/settings").body(Body::from(good.clone())).unwrap(),
-        post("/settings")
-            .header(header::COOKIE, "studytime=0")
-            .body(Body::from(good.clone()))
-            .unwrap(),
-        post("/settings")
-            .header(header::COOKIE, &cookie)
-            .body(Body::from("share=no"))
-            .unwrap(),
-        post("/settings")
-            .header(header::COOKIE, &cookie)
-            .body(Body::from("share=no&token=0"))
-            .unwrap(),
+        saying("studytime=0", &good),
+        saying(&cookie, "share=no"),
+        saying(&cookie, "share=no&token=0"),
     ];
     for (i, request) in foreign.into_iter().enumerate() {
         assert_eq!(

@@ -1,23 +1,16 @@
 //! Invites handed out and redeemed, between nodes on loopback.
 
 use crate::api::*;
+use crate::common;
 use crate::net::once::{self, OnceError};
 use crate::net::{Address, DialError};
 use crate::{Builder, Handle, Node};
 use serde_json::{Value, json};
 use std::path::Path;
-use studytime_schema::{FeedId, Keypair, NetworkKey};
-
-fn network() -> NetworkKey {
-    NetworkKey::from_bytes([0x71; 32])
-}
+use studytime_schema::{FeedId, Keypair};
 
 fn builder(dir: &Path) -> Builder {
-    Builder::new(dir)
-        .network(network())
-        .listen(Some("127.0.0.1:0".parse().unwrap()))
-        .default_lists(false)
-        .control(false)
+    common::builder(dir).control(false)
 }
 
 async fn new_invite(h: &Handle, uses: u32) -> String {

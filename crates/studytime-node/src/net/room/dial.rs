@@ -1,33 +1,32 @@
-//! Meeting peers through rooms: dialling them, being dialled, and trying again.
+//! Meeting peers through rooms: whom the scheduler may dial there, the way to
+//! them, and being dialled.
 
-use super::TunnelAddress;
+use super::{Rooms, TunnelAddress};
 use crate::api::{ApiError, ErrorKind};
-use crate::clock::now_ms;
 use crate::hub::Errand;
+use crate::net::dial::{DialError, Wire};
+use crate::net::schedule::{Candidate, Kind};
 use crate::net::tunnel::TunnelStream;
 use crate::net::{Multiserver, ParseAddressError, Target};
 use crate::node::Node;
 use crate::peer::{self, Link};
 use crate::shs::{self, HandshakeError, Secure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 use studytime_schema::FeedId;
 use tokio::sync::oneshot;
 
-/// How often it is looked whom to dial, beside whenever somebody comes.
+/// How often it is looked who is there, beside whenever somebody comes or goes.
 const LOOK: Duration = Duration::from_secs(5);
-/// Between somebody's coming and a dial: people come and go in bursts.
+/// Between somebody's coming and a look: people come and go in bursts.
 const SETTLE: Duration = Duration::from_millis(200);
-/// Pause after a first failure; grows with the third power of their number.
-const FIRST_PAUSE_MS: u64 = 4_000;
-const CUBE_MS: u64 = 10_000;
-const MAX_FAILURES: u64 = 16;
-/// Tunnels begun by ourselves at a time.
-const AT_ONCE: usize = 8;
+/// Members of rooms that are offered to the scheduler: what rooms say of who is
+/// there must not crowd out other addresses.
+const MAX_OFFERED: usize = 500;
 
-/// Why nobody is met through a room.
+/// Why a room leads to nobody.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum TunnelError {
@@ -37,90 +36,26 @@ pub(crate) enum TunnelError {
     TooMany,
     #[error("the room answered: {0}")]
     Refused(String),
-    #[error("this is the id of this node itself")]
-    Myself,
-    #[error("you have blocked {0}")]
-    Blocked(FeedId),
-    #[error("{0}")]
-    Handshake(String),
-    #[error("the node is closing")]
-    Closing,
-}
-
-/// How the last try at somebody went.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Try {
-    failures: u64,
-    due: u64,
-    /// One is under way, or up.
-    busy: bool,
-    pub(crate) reason: Option<String>,
 }
 
 /// Somebody who is in a room with us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
+pub(crate) struct Member {
     pub(crate) address: TunnelAddress,
     /// Followed within reach, or connected to by the user: dialled without being asked.
     pub(crate) known: bool,
 }
 
-impl super::Rooms {
-    fn tries(&self) -> MutexGuard<'_, BTreeMap<FeedId, Try>> {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a try, unless one is under way or it is not time yet.
-    fn claim(&self, peer: FeedId, now: u64, only_due: bool) -> bool {
-        let mut tries = self.tries();
-        let last = tries.entry(peer).or_default();
-        if last.busy || (only_due && last.due > now) {
-            return false;
-        }
-        last.busy = true;
-        true
-    }
-
-    fn failed(&self, peer: FeedId, now: u64, reason: String, random: u8) {
-        let mut tries = self.tries();
-        let last = tries.entry(peer).or_default();
-        last.busy = false;
-        last.failures = (last.failures + 1).min(MAX_FAILURES);
-        last.reason = Some(reason);
-        let pause = FIRST_PAUSE_MS + (last.failures - 1).pow(3) * CUBE_MS;
-        last.due = now + pause / 2 + pause * u64::from(random) / 255;
-    }
-
-    fn ended(&self, peer: FeedId, now: u64) {
-        let again = Try {
-            due: now + FIRST_PAUSE_MS,
-            ..Try::default()
-        };
-        self.tries().insert(peer, again);
-    }
-
-    /// What is remembered of people who are in no room any more is dropped.
-    fn forget_absent(&self) {
-        let mut here = std::collections::BTreeSet::new();
-        self.each(|_, room| here.extend(room.presence.ids()));
-        self.tries().retain(|peer, t| t.busy || here.contains(peer));
-    }
-
-    /// Whether a try is under way, or what it led to is up.
-    fn is_busy(&self, peer: &FeedId) -> bool {
-        self.tries().get(peer).is_some_and(|t| t.busy)
-    }
-
-    /// Why somebody in a room could not be met the last time.
-    pub(crate) fn last_failure(&self, peer: &FeedId) -> Option<String> {
-        self.tries().get(peer)?.reason.clone()
+impl Rooms {
+    fn offered(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Node {
-    /// Everybody in our rooms whom one could meet, those who are known first:
-    /// not this node, nobody blocked, nobody connected already.
-    pub(crate) fn room_candidates(&self) -> Vec<Candidate> {
+    /// Everybody in our rooms, those who are known first: not this node, nobody
+    /// blocked.
+    fn room_members(&self) -> Vec<Member> {
         let inner = self.inner();
         let mut found = Vec::new();
         inner.rooms.each(|portal, room| {
@@ -130,31 +65,49 @@ impl Node {
             }));
         });
         let chosen = inner.state.chosen_peers().unwrap_or_default();
-        let mut candidates: Vec<Candidate> = found
+        let mut members: Vec<Member> = found
             .into_iter()
             .filter(|a| {
-                a.target != self.id()
-                    && a.target != a.portal
-                    && !inner.policy.is_blocked(&a.target)
-                    && !inner.hub.is_connected(&a.target)
+                a.target != self.id() && a.target != a.portal && !inner.policy.is_blocked(&a.target)
             })
-            .map(|address| Candidate {
+            .map(|address| Member {
                 address,
                 known: chosen.contains(&address.target) || inner.policy.is_friend(&address.target),
             })
             .collect();
-        candidates.sort_by_key(|c| !c.known);
-        candidates
+        members.sort_by_key(|m| !m.known);
+        members
+    }
+
+    /// Those of them whom one could meet: nobody is connected already.
+    pub(crate) fn members_to_meet(&self) -> Vec<Member> {
+        let mut members = self.room_members();
+        members.retain(|m| !self.inner().hub.is_connected(&m.address.target));
+        members
+    }
+
+    /// Those of them that are dialled without being asked.
+    fn members_to_offer(&self) -> Vec<Candidate> {
+        let mut names = BTreeMap::new();
+        self.inner().rooms.each(|id, room| {
+            let name = room.name.clone().unwrap_or_else(|| id.short());
+            names.insert(*id, format!("the room {name}"));
+        });
+        let members = self.room_members().into_iter();
+        let known = members.take_while(|m| m.known).take(MAX_OFFERED);
+        known
+            .map(|m| Candidate {
+                kind: Kind::RoomMember,
+                key: m.address.target,
+                address: m.address.to_string(),
+                source: names.get(&m.address.portal).cloned().unwrap_or_default(),
+                socket: None,
+            })
+            .collect()
     }
 
     /// Asks a room for a way to somebody.
     async fn open_tunnel(&self, address: &TunnelAddress) -> Result<TunnelStream, TunnelError> {
-        if address.target == self.id() {
-            return Err(TunnelError::Myself);
-        }
-        if self.inner().policy.is_blocked(&address.target) {
-            return Err(TunnelError::Blocked(address.target));
-        }
         let absent = TunnelError::NotInRoom(address.portal);
         let rooms = &self.inner().rooms;
         let Some(connection) = rooms.connection(&address.portal) else {
@@ -168,53 +121,6 @@ impl Node {
         self.inner().hub.ask(connection, errand);
         // The sender is dropped with the session.
         opened.await.unwrap_or(Err(absent))
-    }
-
-    /// A tunnel with the handshake inside done.
-    async fn reach(&self, address: &TunnelAddress) -> Result<(TunnelStream, Secure), TunnelError> {
-        let mut stream = self.open_tunnel(address).await?;
-        let builder = &self.inner().builder;
-        let keys = self.keys().main().clone();
-        let limit = builder.handshake_timeout;
-        match shs::dial(&mut stream, &keys, &builder.network, address.target, limit).await {
-            Ok(secure) => Ok((stream, secure)),
-            // What the room said is more to the point than that it hung up.
-            Err(error) => Err(match (stream.refusal(), &error) {
-                (Some(said), HandshakeError::HungUp { .. }) => TunnelError::Refused(said),
-                _ => TunnelError::Handshake(error.to_string()),
-            }),
-        }
-    }
-
-    /// Meets somebody who was claimed, and drives the connection until it ends.
-    async fn dial_tunnel(&self, address: TunnelAddress) {
-        let rooms = &self.inner().rooms;
-        let peer = address.target;
-        let reached = tokio::select! {
-            reached = self.reach(&address) => reached,
-            () = self.inner().stop.cancelled() => Err(TunnelError::Closing),
-        };
-        match reached {
-            Err(error) => {
-                let reason = error.to_string();
-                let mut random = [0u8; 1];
-                let _ = getrandom::fill(&mut random);
-                rooms.failed(peer, now_ms(), reason, random[0]);
-            }
-            Ok((stream, secure)) => {
-                self.peer_event(peer, "connected", None);
-                let link = Link {
-                    stream,
-                    secure,
-                    address: address.to_string(),
-                    outgoing: true,
-                    invited: false,
-                };
-                let why = peer::drive(self, link).await;
-                rooms.ended(peer, now_ms());
-                self.peer_event(peer, "disconnected", Some(why));
-            }
-        }
     }
 
     /// Connects to a peer in any way its address names, and keeps it; answers when
@@ -279,29 +185,21 @@ impl Node {
         limit: Duration,
     ) -> Result<FeedId, ApiError> {
         let (peer, inner) = (address.target, self.inner());
+        let shown = address.to_string();
         if !inner.hub.is_connected(&peer) {
             self.enter_room(address.portal, limit).await?;
-            while !inner.rooms.claim(peer, now_ms(), false) {
-                // One is under way already: wait for what becomes of it.
-                if inner.hub.is_connected(&peer) {
-                    return Ok(peer);
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let node = self.clone();
-            inner
-                .tasks
-                .spawn(async move { node.dial_tunnel(address).await });
-            while !inner.hub.is_connected(&peer) {
-                if !inner.rooms.is_busy(&peer) {
-                    let failure = inner.rooms.last_failure(&peer);
-                    let reason = failure.unwrap_or_else(|| "the connection ended at once".into());
-                    return Err(no_way(&address, &reason));
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            // Whoever is not dialled without being asked is taken back later on.
+            inner.rooms.offered().insert(shown.clone());
+            let candidate = Candidate {
+                kind: Kind::RoomMember,
+                key: peer,
+                address: shown.clone(),
+                source: "typed".into(),
+                socket: None,
+            };
+            let up = self.bring_up(candidate, limit).await;
+            up.map_err(|reason| no_way(&address, &reason))?;
         }
-        let shown = address.to_string();
         self.blocking(move |n| {
             let known = n.inner().state.know_peer(&shown, &peer, true);
             known.map_err(|e| ApiError::failed("the peer could not be remembered", &e))
@@ -358,6 +256,25 @@ fn no_way(address: &TunnelAddress, reason: &str) -> ApiError {
     .hint("the other one has to be connected to the same room at this moment; `studytime peer list` shows who is there")
 }
 
+/// A tunnel with the handshake inside done.
+pub(in crate::net) async fn reach(
+    node: &Node,
+    address: &TunnelAddress,
+) -> Result<(Wire, Secure), DialError> {
+    let mut stream = node.open_tunnel(address).await?;
+    let builder = &node.inner().builder;
+    let keys = node.keys().main().clone();
+    let limit = builder.handshake_timeout;
+    match shs::dial(&mut stream, &keys, &builder.network, address.target, limit).await {
+        Ok(secure) => Ok((Box::new(stream), secure)),
+        // What the room said is more to the point than that it hung up.
+        Err(error) => Err(match (stream.refusal(), &error) {
+            (Some(said), HandshakeError::HungUp { .. }) => TunnelError::Refused(said).into(),
+            _ => error.into(),
+        }),
+    }
+}
+
 /// A room says that somebody wants to talk to us. Boxed: this is called from
 /// inside a connection and begins another one.
 pub(crate) fn offered(
@@ -407,7 +324,7 @@ impl Node {
     }
 }
 
-/// Meets known people in our rooms by itself until the node stops.
+/// Tells the scheduler whom it may meet in our rooms, until the node stops.
 pub(crate) fn spawn(node: &Node) {
     let task_node = node.clone();
     node.inner().tasks.spawn(async move {
@@ -420,58 +337,20 @@ pub(crate) fn spawn(node: &Node) {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => return,
             }
-            dial_members(&task_node).await;
+            offer_members(&task_node).await;
         }
     });
 }
 
-async fn dial_members(node: &Node) {
-    let candidates = node.blocking(|n| Ok(n.room_candidates())).await;
-    let (rooms, now) = (&node.inner().rooms, now_ms());
-    rooms.forget_absent();
-    let mut begun = 0;
-    for candidate in candidates.unwrap_or_default() {
-        if !candidate.known || begun >= AT_ONCE {
-            break;
-        }
-        if !rooms.claim(candidate.address.target, now, true) {
-            continue;
-        }
-        begun += 1;
-        let dialler = node.clone();
-        node.inner()
-            .tasks
-            .spawn(async move { dialler.dial_tunnel(candidate.address).await });
+async fn offer_members(node: &Node) {
+    let found = node.blocking(|n| Ok(n.members_to_offer())).await;
+    let found = found.unwrap_or_default();
+    let here: BTreeSet<String> = found.iter().map(|c| c.address.clone()).collect();
+    let before = std::mem::replace(&mut *node.inner().rooms.offered(), here.clone());
+    for address in before.difference(&here) {
+        node.withdraw_peer(Kind::RoomMember, address);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Rooms;
-    use super::*;
-
-    #[test]
-    fn a_try_waits_longer_after_each_failure() {
-        let rooms = Rooms::default();
-        let peer = FeedId::from_bytes([1; 32]);
-        assert!(rooms.claim(peer, 0, true));
-        assert!(!rooms.claim(peer, 0, false), "one at a time");
-        let mut now = 0;
-        let mut last = 0;
-        for _ in 0..5 {
-            rooms.failed(peer, now, "offline".into(), 128);
-            assert!(!rooms.claim(peer, now, true));
-            let due = rooms.tries()[&peer].due;
-            assert!(due - now > last, "longer than before");
-            last = due - now;
-            assert!(rooms.claim(peer, due, true));
-            now = due;
-        }
-        rooms.failed(peer, now, "offline".into(), 128);
-        assert!(rooms.claim(peer, now, false), "a person need not wait");
-        rooms.ended(peer, now);
-        assert_eq!(rooms.last_failure(&peer), None);
-        rooms.forget_absent();
-        assert!(rooms.tries().is_empty());
+    for candidate in found {
+        node.offer_peer(candidate);
     }
 }

@@ -11,11 +11,12 @@ mod tests;
 #[cfg(all(test, feature = "http"))]
 pub(crate) use tests::testing;
 
+pub(in crate::net) use dial::reach;
 pub(crate) use dial::{TunnelError, offered, spawn};
 pub(crate) use presence::{Presence, is_room, metadata};
 
 use super::TunnelAddress;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use studytime_schema::FeedId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -43,7 +44,8 @@ pub(crate) struct Rooms {
     tunnels: Arc<Semaphore>,
     /// Somebody came or went.
     pub(crate) changed: Notify,
-    tries: Mutex<BTreeMap<FeedId, dial::Try>>,
+    /// Addresses of members that the scheduler was offered.
+    offered: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Rooms {
@@ -52,7 +54,7 @@ impl Default for Rooms {
             rooms: Mutex::default(),
             tunnels: Arc::new(Semaphore::new(MAX_TUNNELS)),
             changed: Notify::new(),
-            tries: Mutex::default(),
+            offered: Mutex::default(),
         }
     }
 }
@@ -103,6 +105,8 @@ impl Rooms {
         let mut rooms = self.lock();
         if rooms.get(room).is_some_and(|r| r.connection == connection) {
             rooms.remove(room);
+            drop(rooms);
+            self.changed.notify_one();
         }
     }
 

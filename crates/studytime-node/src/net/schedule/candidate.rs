@@ -155,6 +155,8 @@ pub(super) struct Entry {
     pub(super) offers: BTreeMap<Kind, String>,
     pub(super) socket: Option<SocketAddr>,
     pub(super) needs_network: bool,
+    /// The peer is a room, however its address came here.
+    pub(super) is_room: bool,
     pub(super) record: Record,
     /// Connections in a row that ended at once.
     pub(super) flaps: u32,
@@ -171,6 +173,7 @@ impl Entry {
             offers: BTreeMap::from([(candidate.kind, candidate.source.clone())]),
             socket: candidate.socket,
             needs_network: needs_network(candidate),
+            is_room: false,
             flaps: record.failures,
             phase: Phase::Idle,
             since: record.last_try,
@@ -186,7 +189,45 @@ impl Entry {
 
     /// The best of the kinds it is offered as.
     pub(super) fn kind(&self) -> Kind {
-        self.offers.keys().next().copied().unwrap_or(Kind::Known)
+        let best = self.offers.keys().next().copied();
+        self.counted_as(best.unwrap_or(Kind::Known))
+    }
+
+    /// A room has a quota and pauses of its own, whoever named it; only one that
+    /// was heard on the local network is as near as anybody else there.
+    fn counted_as(&self, kind: Kind) -> Kind {
+        match kind {
+            Kind::Lan | Kind::RoomMember => kind,
+            _ if self.is_room => Kind::Room,
+            _ => kind,
+        }
+    }
+
+    /// It turned out to be a room, or was known to be one.
+    pub(super) fn set_room(&mut self) {
+        self.is_room = true;
+        let counted = |kind| self.counted_as(kind);
+        self.phase = match self.phase {
+            Phase::Idle => Phase::Idle,
+            Phase::Dialling { kind } => Phase::Dialling {
+                kind: counted(kind),
+            },
+            Phase::Up { kind } => Phase::Up {
+                kind: counted(kind),
+            },
+        };
+    }
+
+    /// Where the address comes from, for people.
+    pub(super) fn source(&self) -> String {
+        let kind = self.active_kind();
+        let source = self.offers.get(&kind).or(self.offers.values().next());
+        source.cloned().unwrap_or_default()
+    }
+
+    /// Nobody offers it any more, and nothing goes on.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.offers.is_empty() && self.phase == Phase::Idle
     }
 
     /// The kind that its connection counts for; when there is none, the best.
@@ -206,18 +247,19 @@ impl Entry {
     }
 
     pub(super) fn dial(&mut self, kind: Kind, now: u64) {
-        self.phase = Phase::Dialling { kind };
+        self.phase = Phase::Dialling {
+            kind: self.counted_as(kind),
+        };
         self.since = now;
         self.record.last_try = now;
     }
 
     pub(super) fn candidate(&self, address: &str) -> Candidate {
-        let kind = self.active_kind();
         Candidate {
-            kind,
+            kind: self.active_kind(),
             key: self.key,
             address: address.to_owned(),
-            source: self.offers.get(&kind).cloned().unwrap_or_default(),
+            source: self.source(),
             socket: self.socket,
         }
     }

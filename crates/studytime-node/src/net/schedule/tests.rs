@@ -461,3 +461,90 @@ fn a_newer_connection_over_the_same_address_goes_on() {
     assert!(scheduler.handle_closed(2, "gone", START + 4).is_some());
     assert_eq!(scheduler.begin(c, START + 5), Begin::Dial);
 }
+
+#[test]
+fn who_comes_and_goes_is_not_called_each_time() {
+    let mut world = World::new(12, |_, _| false);
+    let c = candidate(Kind::RoomMember, 1);
+    for n in 0..600u64 {
+        world.offer(c.clone());
+        let now = START + n * 2_000;
+        world.run(now + 1_000);
+        world.scheduler.withdraw(c.kind, &c.address);
+        assert!(world.scheduler.standings(now, &|_| false).is_empty());
+        world.run(now + 2_000);
+    }
+    // Twenty minutes: as rarely as one that stays.
+    let tries = world.tries_of(1).len();
+    assert!((2..12).contains(&tries), "{tries}");
+    assert!(world.scheduler.last_reason(&c.address).is_some());
+    world.run(START + 48 * HOUR);
+    assert!(world.scheduler.entries.is_empty(), "and then forgotten");
+}
+
+#[test]
+fn what_is_withdrawn_makes_room_for_others() {
+    let mut scheduler = Scheduler::new(13);
+    for n in 0..MAX_CANDIDATES as u16 {
+        let c = candidate(Kind::Lan, n);
+        scheduler.begin(c.clone(), START);
+        scheduler.handle_failed(&c.address, "nobody listens", START);
+        scheduler.withdraw(c.kind, &c.address);
+    }
+    assert_eq!(scheduler.entries.len(), MAX_CANDIDATES);
+    scheduler.offer(candidate(Kind::Lan, u16::MAX), None, START);
+    assert_eq!(scheduler.entries.len(), 1);
+}
+
+#[test]
+fn a_room_counts_as_one_whoever_named_it() {
+    let mut world = World::new(14, |_, _| true);
+    for n in 0..10 {
+        world.scheduler.know_room(feed(n));
+        world.offer(candidate(Kind::Typed, n));
+    }
+    world.run(START + 60_000);
+    assert_eq!(world.up.len(), Kind::Room.quota());
+    let (_, standing) = &world.scheduler.standings(world.now, &|_| false)[0];
+    assert_eq!(
+        (standing.kind, standing.source.as_str()),
+        (Kind::Room, "a test")
+    );
+    // One that turns out to be a room while it is connected.
+    let late = candidate(Kind::Typed, 20);
+    assert_eq!(world.scheduler.begin(late.clone(), world.now), Begin::Dial);
+    world
+        .scheduler
+        .handle_connected(500, late.key, Some(&late.address), world.now);
+    assert_eq!(world.scheduler.used(Kind::Typed), 1);
+    world.scheduler.know_room(late.key);
+    assert_eq!(world.scheduler.used(Kind::Typed), 0);
+    assert_eq!(world.scheduler.origin(&late.address).unwrap().0, Kind::Room);
+    // Heard on the local network it is a neighbour.
+    let near = Candidate {
+        address: "net:192.168.0.2:8008~shs:20".into(),
+        ..candidate(Kind::Lan, 20)
+    };
+    world.scheduler.offer(near.clone(), None, START);
+    assert_eq!(world.scheduler.origin(&near.address).unwrap().0, Kind::Lan);
+}
+
+#[test]
+fn what_the_last_run_knew_counts_for_an_address_offered_before_it_was_read() {
+    let mut world = World::new(15, |_, _| true);
+    let c = candidate(Kind::Seeder, 1);
+    world.scheduler.offer(c.clone(), None, START);
+    let record = Record {
+        failures: 5,
+        last_try: START - 1_000,
+        ..Record::new(START - HOUR)
+    };
+    world.scheduler.offer(c.clone(), Some(record), START);
+    world.run(START + 60_000);
+    assert!(world.tried.is_empty(), "still in its pause");
+    // Not of one that was called since.
+    world.run(START + 24 * HOUR);
+    assert_eq!(world.up.len(), 1);
+    world.scheduler.offer(c, Some(Record::new(1)), world.now);
+    assert!(world.scheduler.entries.values().all(|e| e.record.birth > 1));
+}

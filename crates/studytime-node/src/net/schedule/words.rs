@@ -80,7 +80,7 @@ pub(super) fn standing(entry: &Entry, now: u64, seen: &Seen) -> Standing {
     Standing {
         key: entry.key,
         kind,
-        source: entry.offers.get(&kind).cloned().unwrap_or_default(),
+        source: entry.source(),
         state,
         reason,
         failures: record.failures,

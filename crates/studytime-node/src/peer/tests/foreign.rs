@@ -2,32 +2,20 @@
 //! test writes.
 
 use crate::builder::Builder;
+use crate::common::{self, LIMIT, network};
 use crate::node::Node;
 use crate::shs::{self, Secure};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use studytime_muxrpc::{Body, Call, CallKind, End, Event, Limits, Mux, StreamId};
 use studytime_replicate::store::conformance::keys;
-use studytime_schema::{FeedId, Keypair, Message, NetworkKey};
+use studytime_schema::{FeedId, Keypair, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Only for a broken test.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
-
-pub(super) fn network() -> NetworkKey {
-    NetworkKey::from_bytes([0x6b; 32])
-}
-
 pub(super) fn builder(dir: &std::path::Path) -> Builder {
-    Builder::new(dir)
-        .network(network())
-        .listen(Some("127.0.0.1:0".parse().expect("an address")))
-        .default_lists(false)
-        .schedule(false)
-        .control(false)
+    common::builder(dir).schedule(false).control(false)
 }
 
 pub(super) struct Foreign {

@@ -4,53 +4,31 @@ mod registry;
 mod server;
 
 use crate::api::*;
-use crate::invite::alias::sign;
+use crate::common::{self, network, until};
 use crate::{Builder, Handle, Node};
-use serde_json::json;
 use server::{Kind, RoomServer};
 use std::path::Path;
 use std::time::Duration;
-use studytime_schema::{FeedId, Keypair, NetworkKey};
+use studytime_schema::{FeedId, Keypair};
 
 /// A room for the tests of other parts.
+#[cfg(feature = "http")]
 pub(crate) mod testing {
     use super::server::{Kind, RoomServer};
     use studytime_schema::{FeedId, NetworkKey};
 
     /// Starts one; answers its id and address.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) async fn room(network: NetworkKey, seed: u8) -> (FeedId, String) {
         let room = RoomServer::start(Kind::Two, network, seed).await;
         (room.id, room.address())
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(60);
-
-fn network() -> NetworkKey {
-    NetworkKey::from_bytes([0x70; 32])
-}
-
 fn builder(dir: &Path) -> Builder {
-    Builder::new(dir)
-        .network(network())
-        .default_lists(false)
+    common::builder(dir)
+        .listen(None)
         .control(false)
         .plain_http_to_loopback(true)
-}
-
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "never happened: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 async fn peers(h: &Handle) -> Vec<PeerInfo> {
@@ -241,6 +219,78 @@ async fn whom_one_follows_is_met_without_being_asked_and_again_after_a_break() {
     }
 }
 
+/// Quotas, pauses and words are those of all other peers.
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_and_who_is_there_are_scheduled_like_everybody_else() {
+    let tmp = tempfile::tempdir().unwrap();
+    let room = RoomServer::start(Kind::Two, network(), 97).await;
+    let ann = builder(&tmp.path().join("ann")).open().await.unwrap();
+    let dir = tmp.path().join("ben");
+    let ben = builder(&dir).open().await.unwrap();
+    let (a, b) = (enter(&ann, &room).await, enter(&ben, &room).await);
+    let listed = is_connected(&b, room.id).await.unwrap();
+    assert_eq!(listed.kind, "room");
+
+    // He wants to meet her, she does not want to meet him.
+    let relate = |id, relation| Follow { id, relation };
+    a.call(relate(ben.id(), Relation::Block)).await.unwrap();
+    b.call(relate(ann.id(), Relation::Follow)).await.unwrap();
+    let waiting = until("she was called", || async {
+        let all = peers(&b).await;
+        all.into_iter()
+            .find(|p| p.id == Some(ann.id()) && p.state == "failed")
+    })
+    .await;
+    assert_eq!(
+        (waiting.kind.as_str(), waiting.source.as_str()),
+        ("room member", "the room Mossland")
+    );
+    let reason = waiting.reason.unwrap();
+    assert!(
+        reason.contains("not welcome") && reason.contains("after a failure"),
+        "{reason}"
+    );
+    assert!(waiting.next_try.is_some() && waiting.failures == 1);
+
+    // She changes her mind: he comes again by himself.
+    a.call(relate(ben.id(), Relation::Unblock)).await.unwrap();
+    until("Ben has met Ann", || is_connected(&b, ann.id())).await;
+    // Who leaves is nobody's to call.
+    ann.shutdown().await;
+    until("Ann is not listed any more", || async {
+        let all = peers(&b).await;
+        (!all.iter().any(|p| p.id == Some(ann.id()))).then_some(())
+    })
+    .await;
+    ben.shutdown().await;
+    drop((b, ben));
+    let ben = builder(&dir).open().await.unwrap();
+    let b = ben.handle();
+    let listed = until("the room is entered", || is_connected(&b, room.id)).await;
+    assert_eq!(listed.kind, "room", "as the last run knew");
+    ben.shutdown().await;
+}
+
+/// Somebody who was met once because the user asked is met again after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_user_chose_in_a_room_is_met_after_a_restart() {
+    let tmp = tempfile::tempdir().unwrap();
+    let room = RoomServer::start(Kind::Two, network(), 98).await;
+    let ann = builder(&tmp.path().join("ann")).open().await.unwrap();
+    let dir = tmp.path().join("ben");
+    let ben = builder(&dir).open().await.unwrap();
+    let (_a, b) = (enter(&ann, &room).await, enter(&ben, &room).await);
+    meet(&b, &room, ann.id()).await.unwrap();
+    ben.shutdown().await;
+    drop((b, ben));
+    let ben = builder(&dir).open().await.unwrap();
+    let b = ben.handle();
+    let met = until("Ben has met Ann", || is_connected(&b, ann.id())).await;
+    assert_eq!(met.address, tunnel(&room, ann.id()));
+    ann.shutdown().await;
+    ben.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_met_who_is_away_or_not_welcome_or_not_who_the_room_says() {
     let tmp = tempfile::tempdir().unwrap();
@@ -271,7 +321,7 @@ async fn nobody_is_met_who_is_away_or_not_welcome_or_not_who_the_room_says() {
     let error = meet(&b, &room, ann.id()).await.unwrap_err();
     assert!(error.message.contains("not welcome"), "{error}");
     let error = meet(&a, &room, ben.id()).await.unwrap_err();
-    assert!(error.message.contains("you have blocked"), "{error}");
+    assert!(error.message.contains("you block this peer"), "{error}");
     assert!(
         a.call(RoomList {}).await.unwrap().len() == 1,
         "the room itself is fine"
@@ -318,8 +368,11 @@ async fn a_room_cannot_open_tunnels_without_end() {
     ann.shutdown().await;
 }
 
+#[cfg(feature = "http")]
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_is_met_by_an_alias_that_they_signed() {
+    use crate::invite::alias::sign;
+    use serde_json::json;
     let tmp = tempfile::tempdir().unwrap();
     let room = RoomServer::start(Kind::Two, network(), 95).await;
     let ann = builder(&tmp.path().join("ann")).open().await.unwrap();
