@@ -1,5 +1,10 @@
 //! The node: everything wired together, opened and closed in order.
 
+mod error;
+mod stores;
+
+pub use error::OpenError;
+
 use crate::api::{ApiError, Event};
 use crate::builder::Builder;
 use crate::event::{CAPACITY, Events};
@@ -9,21 +14,16 @@ use crate::hub::Hub;
 use crate::indexer::{Indexer, IndexerSetup};
 use crate::nearby::Nearby;
 use crate::replan::Replan;
-use crate::store::{
-    Config, ConfigError, DataDir, KeyRing, KeysError, LockKind, OpenDirError, OwnKind, State,
-    StateError,
-};
+use crate::store::{Config, DataDir, KeyRing, LockKind, OwnKind, State};
 use crate::writer::Writer;
 use crate::{control, net, policy, prefetch, sample, tasks};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use stores::{Stores, take_dir};
 use studytime_blobs::store::BlobStore;
-use studytime_blobs::store::FileStore;
 use studytime_index::Reader;
-use studytime_replicate::store::SqliteStore;
 use studytime_replicate::{FeedStore, PeerId};
 use studytime_schema::{BlobId, FeedId};
 use tokio::sync::{broadcast, mpsc};
@@ -33,103 +33,6 @@ use tokio_util::task::TaskTracker;
 /// How long a single command waits for the index at its start; longer only while
 /// the index is built anew.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
-/// Setting: there has been a log of messages here.
-const HAS_LOG: &str = "log";
-
-/// Why a node could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The data directory cannot be taken.
-    #[error(transparent)]
-    Dir(#[from] OpenDirError),
-    /// `config.toml` is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The keys cannot be read.
-    #[error("the keys cannot be used")]
-    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The log of messages was here and is not any more. A new one would begin
-    /// the own feeds anew and so fork them for ever: nothing was made.
-    #[error(
-        "feeds.db, the log of all messages, is gone or empty in {}; without it your feeds must not be continued, so nothing was started",
-        dir.display()
-    )]
-    FeedsGone {
-        /// The data directory.
-        dir: PathBuf,
-    },
-    /// The log of messages cannot be opened.
-    #[error("feeds.db cannot be opened")]
-    Feeds(#[from] studytime_replicate::StoreError),
-    /// The blobs cannot be opened.
-    #[error("the blobs cannot be opened")]
-    Blobs(#[from] studytime_blobs::store::StoreError),
-    /// The index cannot be opened or rebuilt.
-    #[error(
-        "the index cannot be opened; stop the program, delete the folder `index` and start again, it is rebuilt from the log"
-    )]
-    Index(#[from] studytime_index::OpenError),
-    /// The node's own memory cannot be opened.
-    #[error("state.db cannot be opened")]
-    State(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Nobody can connect at that address.
-    #[error("cannot listen on {address}: {source}{}", listen_hint(source))]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The control socket cannot be opened.
-    #[error("cannot open the control socket in {}", dir.display())]
-    Control {
-        /// The data directory.
-        dir: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A restore that was broken off could not be finished.
-    #[error("the restore in {} could not be finished", dir.display())]
-    Restore {
-        /// The data directory.
-        dir: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A thread could not be started.
-    #[error("a thread could not be started")]
-    Thread(#[source] std::io::Error),
-    /// The bundled sample is damaged: a fault of the build.
-    #[error("the bundled course list cannot be used: {0}")]
-    Sample(String),
-}
-
-fn listen_hint(source: &std::io::Error) -> &'static str {
-    match source.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            " (another program has this port; choose another with --listen, for example --listen 0.0.0.0:0)"
-        }
-        std::io::ErrorKind::PermissionDenied => " (ports below 1024 need special rights)",
-        std::io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
-        _ => "",
-    }
-}
-
-impl From<KeysError> for OpenError {
-    fn from(e: KeysError) -> Self {
-        Self::Keys(Box::new(e))
-    }
-}
-
-impl From<StateError> for OpenError {
-    fn from(e: StateError) -> Self {
-        Self::State(Box::new(e))
-    }
-}
 
 /// Everything a node holds. Fields are dropped in this order: first what
 /// writes, last the directory's lock.
@@ -209,8 +112,7 @@ impl Inner {
 impl Node {
     pub(crate) async fn open(builder: Builder) -> Result<Self, OpenError> {
         let dir = take_dir(&builder).await?;
-        let blocking = builder.clone();
-        let opened = tokio::task::spawn_blocking(move || Stores::open(dir, &blocking))
+        let opened = tokio::task::spawn_blocking(move || Stores::open(dir))
             .await
             .map_err(|e| OpenError::Thread(std::io::Error::other(e)))??;
         let (write_tx, write_rx) = mpsc::unbounded_channel();
@@ -429,79 +331,5 @@ impl Node {
     /// A token that is cancelled when the node stops.
     pub fn stopped(&self) -> CancellationToken {
         self.0.stop.clone()
-    }
-}
-
-async fn take_dir(builder: &Builder) -> Result<DataDir, OpenDirError> {
-    let deadline = Instant::now() + builder.lock_wait;
-    loop {
-        match DataDir::take(&builder.data_dir, builder.kind) {
-            // A running node does not leave; another command does.
-            Err(OpenDirError::InUse { kind, .. })
-                if kind != Some(LockKind::Serve) && Instant::now() < deadline =>
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            other => return other,
-        }
-    }
-}
-
-struct Stores {
-    dir: DataDir,
-    config: Config,
-    keys: KeyRing,
-    state: Arc<State>,
-    feeds: Arc<dyn FeedStore>,
-    blobs: Arc<dyn BlobStore>,
-}
-
-impl Stores {
-    fn open(dir: DataDir, _builder: &Builder) -> Result<Self, OpenError> {
-        crate::backup::finish(dir.path()).map_err(|source| OpenError::Restore {
-            dir: dir.path().to_owned(),
-            source,
-        })?;
-        crate::backup::remove_copies(dir.path());
-        let config = Config::read(&dir.join("config.toml"))?;
-        let state = Arc::new(State::open(&dir.join("state.db"))?);
-        let had_key = dir.join("keys").join("main.secret").exists();
-        let first_start = state.setting(HAS_LOG)?.is_none();
-        let feeds: Arc<dyn FeedStore> = Arc::new(open_feeds(&dir, &state)?);
-        // Last: where there is a key there was a log.
-        let keys = KeyRing::open(dir.join("keys"))?;
-        if first_start && had_key && feeds.last_position()?.0 == 0 {
-            // Put here by hand: its feed may be long elsewhere.
-            crate::guard::lock_restored(&state, &keys)?;
-        }
-        let (blobs, opened) = FileStore::open(dir.path())?;
-        if opened.unclean {
-            tracing::info!(
-                "the last run did not end properly; blobs fetched then are checked before use"
-            );
-        }
-        Ok(Self {
-            dir,
-            config,
-            keys,
-            state,
-            feeds,
-            blobs: Arc::new(blobs),
-        })
-    }
-}
-
-fn open_feeds(dir: &DataDir, state: &State) -> Result<SqliteStore, OpenError> {
-    let path = dir.join("feeds.db");
-    if state.setting(HAS_LOG)?.is_none() {
-        let feeds = SqliteStore::open(path)?;
-        state.set_setting(HAS_LOG, "1")?;
-        return Ok(feeds);
-    }
-    match SqliteStore::open_existing(path) {
-        Err(studytime_replicate::StoreError::Gone) => Err(OpenError::FeedsGone {
-            dir: dir.path().to_owned(),
-        }),
-        other => Ok(other?),
     }
 }

@@ -6,6 +6,8 @@ mod dir;
 mod invites;
 mod keys;
 mod locks;
+mod peers;
+mod positions;
 mod state;
 
 pub use config::{Config, ConfigError};
@@ -15,4 +17,6 @@ pub(crate) use dir::{private_dir, private_file, sync_dir};
 pub(crate) use keys::{KeyRing, KeysError, OwnKind, generate, write_secret};
 
 pub(crate) use invites::InviteUse;
-pub(crate) use state::{KnownPeer, SavedPosition, State, StateError, Unfinished};
+pub(crate) use peers::KnownPeer;
+pub(crate) use positions::SavedPosition;
+pub(crate) use state::{State, StateError, Unfinished};
