@@ -4,7 +4,7 @@
 
 mod foreign;
 
-use crate::api::{Follow, Relation};
+use crate::api::{Follow, PeerExchange, Relation};
 use crate::common::{self, LIMIT};
 use crate::net::MAX_HANDSHAKES;
 use foreign::{Foreign, builder, hold};
@@ -355,5 +355,57 @@ async fn slow_handshakes_hold_up_nobody() {
     .await;
     let stays = last.last_mut().unwrap();
     stays.write_all(&[0; 10]).await.unwrap();
+    node.shutdown().await;
+}
+
+/// Whether all has come is known by what both have said, not by silence.
+#[tokio::test]
+async fn an_exchange_is_over_when_both_have_what_they_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = builder(dir.path()).open().await.unwrap();
+    let (own, theirs) = (node.id(), chain(&keys(2), None, 5, "moss"));
+    let mut peer = Foreign::accept(&node, 2).await;
+    let id = peer.id();
+    let follow = Follow {
+        id,
+        relation: Relation::Follow,
+    };
+    node.handle().call(follow).await.unwrap();
+    let exchange = async |timeout_seconds| {
+        let call = PeerExchange {
+            id,
+            timeout_seconds,
+        };
+        node.handle().call(call).await.unwrap()
+    };
+    peer.until("EBT", |p| p.calls.contains_key("ebt.replicate"))
+        .await;
+    let (ebt, _) = peer.calls["ebt.replicate"][0].clone();
+    // It has said nothing.
+    let end = peer.during(exchange(1)).await;
+    assert!(end.connected && !end.introduced && !end.complete, "{end:?}");
+
+    // It has five messages, sends two, and asks for our feed.
+    let notes = format!("{{\"{id}\":10,\"{own}\":0}}");
+    peer.send(ebt, notes);
+    for message in &theirs[..2] {
+        peer.send(ebt, message.wire().to_owned());
+    }
+    let end = peer.during(exchange(2)).await;
+    assert!(end.introduced && !end.complete, "{end:?}");
+    assert_eq!((end.messages, end.unsent), (3, 0), "{end:?}");
+    assert!(peer.received(ebt) >= 2, "our notes and our follow");
+
+    for message in &theirs[2..] {
+        peer.send(ebt, message.wire().to_owned());
+    }
+    let end = peer.during(exchange(60)).await;
+    assert!(end.complete && end.messages == 0, "{end:?}");
+    let tips = node.inner().hub.tips([id]);
+    assert_eq!(tips[&id], 5, "and all of it is on disk");
+
+    drop(peer);
+    let end = exchange(60).await;
+    assert!(!end.connected && !end.complete, "{end:?}");
     node.shutdown().await;
 }
