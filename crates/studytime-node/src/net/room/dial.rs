@@ -212,6 +212,7 @@ impl Node {
     /// Waits until we are in a room, and dials it when it is remembered.
     pub(crate) async fn enter_room(&self, room: FeedId, limit: Duration) -> Result<(), ApiError> {
         let inner = self.inner();
+        let deadline = tokio::time::Instant::now() + limit * 4 / 5;
         if inner.rooms.connection(&room).is_some() {
             return Ok(());
         }
@@ -231,8 +232,8 @@ impl Node {
             };
             self.connect(&known, true, limit).await?;
         }
-        // It has to say what it is, and that takes two or three answers.
-        let deadline = tokio::time::Instant::now() + limit;
+        // It has to say what it is, and that takes two or three answers. Before the
+        // caller's own time is up, so that the reason is told.
         while inner.rooms.connection(&room).is_none() {
             if tokio::time::Instant::now() >= deadline || !inner.hub.is_connected(&room) {
                 return Err(ApiError::refused(format!(
