@@ -5,6 +5,8 @@
 
 mod client;
 mod server;
+mod types;
 
-pub use client::{ClientConfig, ClientOutput, HistoryClient};
+pub use client::HistoryClient;
 pub use server::{HistoryServer, ServerOutput};
+pub use types::{ClientConfig, ClientOutput};
