@@ -13,6 +13,7 @@
 //! | [`range`] | HTTP byte ranges |
 //! | [`progress`] | how far it is |
 //! | [`quota`] | what to delete when room is short |
+//! | [`pace`] | a limit on bytes in a second |
 //! | [`mirror`] | other places to fetch from |
 //!
 //! No runtime, no socket and no clock: protocols are plain structs that are fed
@@ -94,6 +95,7 @@
 
 pub mod media;
 pub mod mirror;
+pub mod pace;
 pub mod progress;
 pub mod quota;
 pub mod range;

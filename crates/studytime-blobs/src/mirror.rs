@@ -24,6 +24,44 @@ pub trait Mirror: Send + Sync {
     /// # Errors
     /// [`MirrorError`], by kind.
     fn fetch(&self, id: &BlobId, max: u64) -> Result<Box<dyn Read + Send>, MirrorError>;
+
+    /// How many bytes the mirror says the blob has; `None` when it does not have it.
+    /// Only a claim: what it has is known when it was fetched.
+    ///
+    /// # Errors
+    /// [`MirrorError`], by kind.
+    fn claims(&self, id: &BlobId) -> Result<Option<u64>, MirrorError>;
+
+    /// Puts a blob there, whatever was there before. The caller vouches that the
+    /// bytes are the blob's.
+    ///
+    /// # Errors
+    /// [`MirrorError`]; [`MirrorError::Refused`] where nothing can be put.
+    fn put(&self, id: &BlobId, bytes: &[u8]) -> Result<(), MirrorError>;
+}
+
+/// Where a blob lies below a mirror's address: as in the folder of blobs of this
+/// and other Scuttlebutt programs, so that a copy of that folder is a mirror.
+///
+/// ```
+/// use studytime_blobs::mirror::path_of;
+/// use studytime_schema::BlobId;
+/// assert_eq!(
+///     path_of(&BlobId::of(b"x")),
+///     "sha256/2d/711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+/// );
+/// ```
+pub fn path_of(id: &BlobId) -> String {
+    use std::fmt::Write as _;
+    let mut path = String::from("sha256/");
+    for (i, byte) in id.as_bytes().iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(path, "{byte:02x}");
+        if i == 0 {
+            path.push('/');
+        }
+    }
+    path
 }
 
 /// Why a mirror gave nothing.
@@ -143,7 +181,7 @@ impl MemoryMirror {
     }
 
     /// Adds a blob and returns its id.
-    pub fn put(&self, bytes: &[u8]) -> BlobId {
+    pub fn add(&self, bytes: &[u8]) -> BlobId {
         let id = BlobId::of(bytes);
         self.put_as(id, bytes);
         id
@@ -170,6 +208,16 @@ impl Mirror for MemoryMirror {
         }
         Ok(Box::new(io::Cursor::new(bytes.clone())))
     }
+
+    fn claims(&self, id: &BlobId) -> Result<Option<u64>, MirrorError> {
+        let blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(blobs.get(id).map(|b| b.len() as u64))
+    }
+
+    fn put(&self, id: &BlobId, bytes: &[u8]) -> Result<(), MirrorError> {
+        self.put_as(*id, bytes);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +228,7 @@ mod tests {
     #[test]
     fn the_hash_decides() {
         let (mirror, store) = (MemoryMirror::new(), MemoryStore::new());
-        let id = mirror.put(b"a lesson");
+        let id = mirror.add(b"a lesson");
         let added = fetch_into(&mirror, &store, &id, 100, 1).unwrap();
         assert_eq!((added.id, added.size, added.new), (id, 8, true));
         assert_eq!(store.read(&id).unwrap().unwrap(), b"a lesson");
@@ -204,6 +252,12 @@ mod tests {
             }
             fn fetch(&self, _: &BlobId, _: u64) -> Result<Box<dyn Read + Send>, MirrorError> {
                 Ok(Box::new(io::repeat(7)))
+            }
+            fn claims(&self, _: &BlobId) -> Result<Option<u64>, MirrorError> {
+                Ok(Some(1))
+            }
+            fn put(&self, _: &BlobId, _: &[u8]) -> Result<(), MirrorError> {
+                Ok(())
             }
         }
         let id = BlobId::of(b"x");

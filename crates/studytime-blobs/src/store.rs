@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use files::{FileStore, MAX_PARTIALS, Opened, Rescan};
 pub use memory::MemoryStore;
 pub use types::{
-    Added, BlobInfo, Durability, PUSH_COPIES, Partial, Pinner, Push, PushScope, Usage,
+    Added, BlobInfo, Durability, PUSH_COPIES, Partial, Pinner, Push, PushScope, Usage, Verdict,
 };
 
 use sha2::{Digest, Sha256};
@@ -166,6 +166,23 @@ pub trait BlobStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the disk or the database fails.
     fn flush(&self) -> Result<(), StoreError>;
+
+    /// Reads all of a blob and compares it with its hash. Damaged bytes are
+    /// deleted, so that the blob can be fetched again; its pins stay.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk or the database fails.
+    fn verify(&self, id: &BlobId) -> Result<Verdict, StoreError> {
+        match self.read(id) {
+            Ok(None) => Ok(Verdict::Absent),
+            Ok(Some(bytes)) if BlobId::of(&bytes) == *id => Ok(Verdict::Sound(bytes.len() as u64)),
+            Ok(Some(_)) | Err(StoreError::Changed { .. }) => {
+                self.delete(&[*id])?;
+                Ok(Verdict::Damaged)
+            }
+            Err(e) => Err(e),
+        }
+    }
 
     /// The whole blob, or `None` when it is not here. At most
     /// [`MAX_BLOB_SIZE`] bytes are allocated.

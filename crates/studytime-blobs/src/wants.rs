@@ -103,6 +103,8 @@ pub struct Wants {
     offences: HashMap<FeedId, Offence>,
     in_flight: usize,
     paused_until: u64,
+    /// There is no room: nothing is fetched at all.
+    held: bool,
     /// When strangers are to be considered for segments next.
     strangers_at: Option<u64>,
     /// When they were considered last.
@@ -262,6 +264,13 @@ impl Wants {
     /// [`WantsConfig::sympathy`]); 0 when there is no room for blobs of others.
     pub fn set_sympathy(&mut self, hops: u8) {
         self.config.sympathy = hops;
+    }
+
+    /// Whether to fetch nothing at all, because there is no room; what is under
+    /// way goes on. What is wanted stays wanted.
+    pub fn set_held(&mut self, held: bool) {
+        self.held = held;
+        self.dirty = true;
     }
 
     /// The next thing to do, or `None` until something else happens.

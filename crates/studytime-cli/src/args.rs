@@ -2,11 +2,13 @@
 
 mod keep;
 mod learn;
+mod room;
 mod run;
 mod share;
 
 pub(crate) use keep::{Backup, Blob, Feed, FeedCheck, Restore};
 pub(crate) use learn::{Course, CourseFilter, Lesson, Note};
+pub(crate) use room::{Downloads, DownloadsDo, Mirror, MirrorAdd};
 pub(crate) use run::{Demo, Serve};
 pub(crate) use share::{Catalog, Edit, ImportArgs, Peer};
 
@@ -149,6 +151,9 @@ pub(crate) enum Command {
     /// Files as blobs: add, fetch, list, clean up
     #[command(subcommand)]
     Blob(Blob),
+    Downloads(Downloads),
+    #[command(subcommand)]
+    Mirror(Mirror),
     Backup(Backup),
     Restore(Restore),
     /// Look into feeds, message by message

@@ -86,7 +86,9 @@ impl Context {
     /// A node on the data directory that stays: the settings all ways of
     /// starting one share.
     pub(crate) fn builder(&self) -> Builder {
-        Builder::new(&self.dir).network(self.network)
+        Builder::new(&self.dir)
+            .network(self.network)
+            .utc_offset(utc_offset)
     }
 
     /// Makes one request to the node, whether one is running or not.
@@ -191,6 +193,13 @@ impl Context {
             }
         }
     }
+}
+
+/// How many seconds the clocks here are ahead of UTC, as the system says.
+fn utc_offset(now: u64) -> i32 {
+    let now = i64::try_from(now).unwrap_or(0);
+    let at = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
+    jiff::tz::TimeZone::system().to_offset(at).seconds()
 }
 
 fn network_from_environment() -> Result<NetworkKey, Failure> {

@@ -37,6 +37,8 @@ pub struct Builder {
     pub(crate) handshake_timeout: Duration,
     pub(crate) lan: Option<Lan>,
     pub(crate) http: HttpOptions,
+    pub(crate) utc_offset: fn(u64) -> i32,
+    pub(crate) mirror_wait: Duration,
 }
 
 impl Builder {
@@ -58,6 +60,8 @@ impl Builder {
             handshake_timeout: Duration::from_secs(15),
             lan: None,
             http: HttpOptions::default(),
+            utc_offset: |_| 0,
+            mirror_wait: Duration::from_secs(10),
         }
     }
 
@@ -169,6 +173,22 @@ impl Builder {
     #[must_use]
     pub fn plain_http_to_loopback(mut self, on: bool) -> Self {
         self.http.plain_loopback = on;
+        self
+    }
+
+    /// How many seconds the clocks here are ahead of UTC at a time, in milliseconds
+    /// since 1970: what the hours of downloads are reckoned in. Default: not at all.
+    #[must_use]
+    pub fn utc_offset(mut self, offset: fn(u64) -> i32) -> Self {
+        self.utc_offset = offset;
+        self
+    }
+
+    /// How long a file is looked for at peers before a mirror is asked.
+    /// Default: 10 seconds.
+    #[must_use]
+    pub fn mirror_wait(mut self, wait: Duration) -> Self {
+        self.mirror_wait = wait;
         self
     }
 

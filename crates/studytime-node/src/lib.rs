@@ -54,6 +54,7 @@ mod indexer;
 mod ingest;
 mod invite;
 mod media;
+mod mirror;
 mod nearby;
 mod net;
 mod node;
@@ -64,6 +65,7 @@ mod publish;
 mod replan;
 mod sample;
 mod shs;
+mod storage;
 mod store;
 mod tasks;
 mod writer;
@@ -79,6 +81,7 @@ pub use net::{
     Address, Lan, Multiserver, ParseAddressError, Target, Transport, TunnelAddress, Way,
 };
 pub use node::{Node, OpenError};
+pub use prefetch::{Hours, ParseHoursError};
 pub use store::{Config, ConfigError, LockKind, OpenDirError};
 /// HTTP byte ranges, for faces that serve [`MediaStream`]s.
 pub use studytime_blobs::range;

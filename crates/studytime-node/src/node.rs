@@ -16,7 +16,7 @@ use crate::nearby::Nearby;
 use crate::replan::Replan;
 use crate::store::{Config, DataDir, KeyRing, LockKind, OwnKind, State};
 use crate::writer::Writer;
-use crate::{control, net, policy, prefetch, sample, tasks};
+use crate::{control, mirror, net, policy, prefetch, sample, storage, tasks};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) state: Arc<State>,
     pub(crate) policy: policy::Policy,
     pub(crate) prefetch: prefetch::Prefetch,
+    pub(crate) storage: storage::Storage,
+    pub(crate) mirrors: mirror::Mirrors,
     keys: Mutex<KeyRing>,
     id: FeedId,
     pub(crate) events: broadcast::Sender<Event>,
@@ -61,7 +63,7 @@ pub(crate) struct Inner {
     http: Mutex<Option<String>>,
     /// Blobs whose text the index waits for.
     texts: Mutex<BTreeSet<BlobId>>,
-    blob_news: OnceLock<mpsc::UnboundedSender<BlobId>>,
+    blob_news: OnceLock<mpsc::UnboundedSender<prefetch::Arrival>>,
     /// Lists and courses that a call is making.
     making: Mutex<BTreeSet<FeedId>>,
     /// Courses a person looked at in this run: replicated before merely listed ones.
@@ -84,7 +86,7 @@ impl std::fmt::Debug for Node {
 }
 
 impl Inner {
-    pub(crate) fn set_blob_news(&self, sender: mpsc::UnboundedSender<BlobId>) {
+    pub(crate) fn set_blob_news(&self, sender: mpsc::UnboundedSender<prefetch::Arrival>) {
         let _ = self.blob_news.set(sender);
     }
 
@@ -101,10 +103,24 @@ impl Inner {
 
     /// A blob is in the store, fetched or added: everybody who waits is told.
     pub(crate) fn blob_stored(&self, blob: BlobId, size: u64, from: Option<PeerId>) {
+        self.blob_arrived(blob, size, from, from.is_some());
+    }
+
+    /// Like [`blob_stored`](Self::blob_stored), for one that came from a mirror.
+    pub(crate) fn blob_mirrored(&self, blob: BlobId, size: u64) {
+        self.blob_arrived(blob, size, None, true);
+    }
+
+    fn blob_arrived(&self, blob: BlobId, size: u64, from: Option<PeerId>, fetched: bool) {
+        self.storage.stored(size, fetched);
         self.holdings.arrived(&blob);
         self.hub.stored(blob, size, from);
         if let Some(news) = self.blob_news.get() {
-            let _ = news.send(blob);
+            let _ = news.send(prefetch::Arrival {
+                blob,
+                size,
+                fetched,
+            });
         }
     }
 }
@@ -166,6 +182,8 @@ impl Node {
             state,
             policy,
             prefetch: prefetch::Prefetch::default(),
+            storage: storage::Storage::default(),
+            mirrors: mirror::Mirrors::default(),
             keys: Mutex::new(keys),
             id,
             events,
@@ -189,6 +207,13 @@ impl Node {
         }
         if node.0.builder.default_lists {
             sample::install(&node).await?;
+        }
+        let rules = node.blocking(|n| {
+            n.load_download_rules()?;
+            n.load_mirrors()
+        });
+        if let Err(error) = rules.await {
+            node.trouble(error.message);
         }
         tasks::spawn(&node, write_rx, index_rx);
         let _ = node.blocking(|n| n.show_positions()).await;

@@ -1,8 +1,16 @@
 //! Fetching started and pinned courses whole, in the order of their lessons.
 
+mod gate;
+mod hours;
+
+pub(crate) use gate::{Closed, Gate, pacer};
+pub use hours::{Hours, ParseHoursError};
+
 use crate::api::{ApiError, Event};
+use crate::clock::now_ms;
 use crate::media::WantGuard;
 use crate::node::Node;
+use crate::storage::Room;
 use crate::store::OwnKind;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,18 +18,20 @@ use studytime_blobs::store::Pinner;
 use studytime_blobs::wants::{Priority, WantSpec};
 use studytime_index::NeededBlob;
 use studytime_schema::view::BlobRole;
-use studytime_schema::{BlobId, FeedId};
+use studytime_schema::{BlobId, FeedId, MAX_BLOB_SIZE};
 
 /// Blobs of one course asked for at a time. Enough to keep every peer busy, few
 /// enough that a pause takes effect at once.
 const WINDOW: usize = 256;
 /// Courses fetched at a time, the last started ones first.
 const MAX_COURSES: usize = 64;
+/// Bytes counted for a blob whose size nobody said, until it is here.
+const GUESS: u64 = 64 << 10;
 
 struct Course {
     want: WantGuard,
-    /// What is asked for now.
-    asked: BTreeSet<BlobId>,
+    /// What is asked for now, with its size as far as known.
+    asked: BTreeMap<BlobId, u64>,
     /// Whether more is missing than is asked for.
     more: bool,
 }
@@ -32,12 +42,30 @@ pub(crate) struct Prefetch {
     courses: Mutex<BTreeMap<FeedId, Course>>,
     /// Blob -> courses that asked for it.
     waiting: Mutex<HashMap<BlobId, BTreeSet<FeedId>>>,
+    pub(crate) gate: Gate,
+}
+
+/// A blob that is not here.
+struct Missing {
+    blob: BlobId,
+    spec: WantSpec,
+    /// Its size as far as known.
+    size: u64,
 }
 
 impl std::fmt::Debug for Prefetch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Prefetch")
     }
+}
+
+/// A blob that was stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) blob: BlobId,
+    pub(crate) size: u64,
+    /// Whether it came over the network.
+    pub(crate) fetched: bool,
 }
 
 /// How much of a course is here.
@@ -47,6 +75,8 @@ pub(crate) struct CourseBytes {
     pub(crate) total: u64,
     /// Nothing is missing.
     pub(crate) complete: bool,
+    /// Files that are not here and of which nobody said how large they are.
+    pub(crate) unknown: u64,
 }
 
 impl Prefetch {
@@ -56,6 +86,11 @@ impl Prefetch {
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<BlobId, BTreeSet<FeedId>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The courses that are being fetched.
+    pub(crate) fn fetched(&self) -> Vec<FeedId> {
+        self.courses().keys().copied().collect()
     }
 
     /// Withdraws everything, so that the node can be dropped.
@@ -75,10 +110,14 @@ fn fetched(blob: &NeededBlob) -> bool {
 impl Node {
     /// Works out which courses are fetched and what is missing of each.
     pub(crate) async fn refresh_prefetch(&self) {
-        let courses = self
-            .blocking(|n| n.fetched_courses())
-            .await
-            .unwrap_or_default();
+        let courses = match self.closed() {
+            Some(_) => Vec::new(),
+            None => self
+                .blocking(|n| n.fetched_courses())
+                .await
+                .unwrap_or_default(),
+        };
+        self.inner().storage.retain_lacking(&courses);
         let gone: Vec<Course> = {
             let mut held = self.inner().prefetch.courses();
             let gone: Vec<FeedId> = held
@@ -138,51 +177,72 @@ impl Node {
 
     /// Asks for the next missing blobs of one course.
     pub(crate) async fn refresh_course(&self, course: FeedId) {
+        if self.closed().is_some() {
+            return;
+        }
         let looked = self
             .blocking(move |n| {
                 let needed = n.needed_blobs(&course)?;
-                Ok((n.missing_blobs(&needed, WINDOW + 1), n.bytes_of(&needed)))
+                let missing = n.missing_blobs(&needed, WINDOW + 1);
+                Ok((missing, n.bytes_of(&needed), n.room()?))
             })
             .await;
-        let Ok((mut missing, bytes)) = looked else {
+        let Ok((missing, bytes, room)) = looked else {
             return;
         };
-        let more = missing.len() > WINDOW;
-        missing.truncate(WINDOW);
-        let asked: BTreeSet<BlobId> = missing.iter().map(|(id, _)| *id).collect();
-        let inner = self.inner();
-        {
-            let mut waiting = inner.prefetch.waiting();
-            for id in &asked {
-                waiting.entry(*id).or_default().insert(course);
-            }
-        }
-        self.ask(course, &missing, asked, more);
+        self.ask(course, &missing, &room);
         self.emit_download(course, bytes);
     }
 
-    fn ask(
-        &self,
-        course: FeedId,
-        missing: &[(BlobId, WantSpec)],
-        asked: BTreeSet<BlobId>,
-        more: bool,
-    ) {
-        let mut courses = self.inner().prefetch.courses();
+    /// Asks for as many of the missing blobs as there is room for, and as the
+    /// limits on speed allow.
+    fn ask(&self, course: FeedId, missing: &[Missing], room: &Room) {
+        let inner = self.inner();
+        let mut courses = inner.prefetch.courses();
+        let others: u64 = courses
+            .iter()
+            .filter(|(c, _)| **c != course)
+            .flat_map(|(_, held)| held.asked.values())
+            .sum();
+        let mut left = room.left().saturating_sub(others);
+        let before = courses.get(&course).map(|c| &c.asked);
+        let (mut asked, mut list, mut lacking) = (BTreeMap::new(), Vec::new(), None);
+        let now = now_ms();
+        for next in missing.iter().take(WINDOW) {
+            if next.size > left {
+                lacking = Some(next.size);
+                break;
+            }
+            let already = before.is_some_and(|b| b.contains_key(&next.blob));
+            if !already && !inner.prefetch.gate.take(course, next.size, now) {
+                break;
+            }
+            left -= next.size;
+            asked.insert(next.blob, next.size);
+            list.push((next.blob, next.spec));
+        }
+        inner.storage.set_lacking(course, lacking);
+        let more = missing.len() > list.len();
+        {
+            let mut waiting = inner.prefetch.waiting();
+            for (id, _) in &list {
+                waiting.entry(*id).or_default().insert(course);
+            }
+        }
         if let Some(held) = courses.get_mut(&course) {
-            if held.asked != asked {
-                held.want.replace(missing);
+            if !held.asked.keys().eq(asked.keys()) {
+                held.want.replace(&list);
             }
             held.asked = asked;
             held.more = more;
         } else if !asked.is_empty() {
-            let want = WantGuard::new(self, missing);
+            let want = WantGuard::new(self, &list);
             courses.insert(course, Course { want, asked, more });
         }
     }
 
     /// What of these is not here, in the order to fetch it, at most `limit`.
-    fn missing_blobs(&self, needed: &[NeededBlob], limit: usize) -> Vec<(BlobId, WantSpec)> {
+    fn missing_blobs(&self, needed: &[NeededBlob], limit: usize) -> Vec<Missing> {
         let holdings = &self.inner().holdings;
         let mut missing = Vec::new();
         let mut seen = BTreeSet::new();
@@ -193,7 +253,13 @@ impl Node {
             }
             if seen.insert(blob.blob) && !holdings.has(&blob.blob) {
                 order += 1;
-                missing.push((blob.blob, WantSpec::whole(Priority::Prefetch, order)));
+                // A manifest's size is that of the file it stands for.
+                let said = blob.size.filter(|_| !blob.manifest);
+                missing.push(Missing {
+                    blob: blob.blob,
+                    spec: WantSpec::whole(Priority::Prefetch, order),
+                    size: said.unwrap_or(GUESS).min(MAX_BLOB_SIZE),
+                });
                 continue;
             }
             if !blob.manifest || holdings.presence(&blob.blob, true).complete {
@@ -209,7 +275,11 @@ impl Node {
                 if seen.insert(*segment) && !holdings.has(segment) {
                     order += 1;
                     let len = manifest.segment_len(i).unwrap_or(0);
-                    missing.push((*segment, WantSpec::segment(Priority::Prefetch, order, len)));
+                    missing.push(Missing {
+                        blob: *segment,
+                        spec: WantSpec::segment(Priority::Prefetch, order, len),
+                        size: len,
+                    });
                 }
             }
         }
@@ -240,6 +310,7 @@ impl Node {
                 .flatten()
                 .map(|m| m.size);
             let size = known.or(blob.size).unwrap_or(0);
+            sum.unknown += u64::from(!presence.complete && size == 0);
             sum.total += if presence.complete {
                 presence.bytes
             } else {
@@ -248,6 +319,11 @@ impl Node {
             sum.complete &= presence.complete;
         }
         sum
+    }
+
+    /// Tells that downloads began, stopped or follow other rules.
+    pub(crate) fn downloads_changed(&self) {
+        self.emit(Event::DownloadsChanged {});
     }
 
     fn emit_download(&self, course: FeedId, bytes: CourseBytes) {
@@ -261,14 +337,23 @@ impl Node {
 
     /// Blobs have arrived: courses that waited for them go on. A segment of a
     /// manifest moves its course only when the window runs low.
-    pub(crate) async fn prefetch_arrived(&self, blobs: &[BlobId]) {
+    pub(crate) async fn prefetch_arrived(&self, blobs: &[Arrival]) {
         let inner = self.inner();
         let mut touched: BTreeMap<FeedId, bool> = BTreeMap::new();
         {
             let mut waiting = inner.prefetch.waiting();
             let mut courses = inner.prefetch.courses();
-            for blob in blobs {
-                for course in waiting.remove(blob).unwrap_or_default() {
+            for Arrival {
+                blob,
+                size,
+                fetched,
+            } in blobs
+            {
+                let waited = waiting.remove(blob);
+                if waited.is_none() && *fetched {
+                    inner.prefetch.gate.count(*size, now_ms());
+                }
+                for course in waited.unwrap_or_default() {
                     let Some(held) = courses.get_mut(&course) else {
                         continue;
                     };

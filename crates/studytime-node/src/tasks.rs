@@ -7,7 +7,10 @@ use crate::hub::Chore;
 use crate::indexer::IndexNews;
 use crate::media::WantGuard;
 use crate::node::Node;
+use crate::prefetch::{self, Arrival};
+use crate::store::LockKind;
 use crate::writer::WriteNews;
+use crate::{mirror, storage};
 use std::sync::Arc;
 use std::time::Duration;
 use studytime_blobs::wants::{Priority, WantSpec};
@@ -47,6 +50,16 @@ pub(crate) fn spawn(
     tasks.spawn(until_stopped(node.clone(), timer(node.clone())));
     tasks.spawn(until_stopped(node.clone(), flusher(node.clone())));
     tasks.spawn(until_stopped(node.clone(), asker(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), prefetch::pacer(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), storage::keeper(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), storage::repairer(node.clone())));
+    tasks.spawn(until_stopped(node.clone(), mirror::fetcher(node.clone())));
+    if node.inner().dir.kind() == LockKind::Serve {
+        tasks.spawn(until_stopped(
+            node.clone(),
+            storage::scrubber(node.clone()),
+        ));
+    }
     if let Some(chores) = node.inner().hub.take_chores() {
         // Not stopped early: the clocks of closing connections are saved last.
         tasks.spawn(do_chores(node.clone(), chores));
@@ -201,15 +214,16 @@ async fn carrier(node: Node) {
 }
 
 /// Blobs that were stored, in groups.
-async fn arrivals(node: Node, mut stored: mpsc::UnboundedReceiver<BlobId>) {
+async fn arrivals(node: Node, mut stored: mpsc::UnboundedReceiver<Arrival>) {
     let mut group = Vec::new();
     while stored.recv_many(&mut group, 512).await > 0 {
-        let blobs = std::mem::take(&mut group);
+        let arrived = std::mem::take(&mut group);
+        let blobs: Vec<BlobId> = arrived.iter().map(|a| a.blob).collect();
         let texts = node.inner().take_wanted_texts(&blobs);
         if !texts.is_empty() {
             let _ = node.blocking(move |n| Ok(n.take_texts(texts))).await;
         }
-        node.prefetch_arrived(&blobs).await;
+        node.prefetch_arrived(&arrived).await;
         node.inner().indexer.blobs_changed(blobs);
         // Gather the next ones while these are worked through.
         tokio::time::sleep(Duration::from_millis(20)).await;

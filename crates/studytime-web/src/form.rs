@@ -38,6 +38,13 @@ impl Fields {
         values.find(|value| !value.is_empty())
     }
 
+    /// The first value of a field, trimmed, although it may be empty; `None` when
+    /// the form has no such field.
+    pub(crate) fn typed(&self, name: &str) -> Option<&str> {
+        let mut values = self.0.iter().filter(|(n, _)| n == name);
+        values.next().map(|(_, value)| value.trim())
+    }
+
     /// All values of a field.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0

@@ -308,7 +308,7 @@
         refresh("download");
       });
       source.addEventListener("problem", (event) => { $("#notice").textContent = JSON.parse(event.data).text; });
-      for (const kind of ["catalog_changed", "peer", "lock"]) source.addEventListener(kind, () => refresh(kind));
+      for (const kind of ["catalog_changed", "peer", "lock", "storage", "downloads_changed"]) source.addEventListener(kind, () => refresh(kind));
     };
     // A browser allows six connections a site; a hidden tab needs none.
     const follow = () => {

@@ -9,7 +9,7 @@
 //! conformance::check(&MemoryStore::new()).unwrap();
 //! ```
 
-use super::{BlobStore, Durability, Partial, Pinner, PushScope, StoreError, Usage};
+use super::{BlobStore, Durability, Partial, Pinner, PushScope, StoreError, Usage, Verdict};
 use studytime_schema::{BlobId, FeedId, MAX_BLOB_SIZE};
 
 /// A law that does not hold.
@@ -57,6 +57,7 @@ pub fn check(store: &dyn BlobStore) -> Law {
     list_and_use(store)?;
     pins(store)?;
     pushes(store)?;
+    verify(store)?;
     delete(store)
 }
 
@@ -334,6 +335,19 @@ fn pushes(store: &dyn BlobStore) -> Law {
         store.push_seen(&id, &peer(4))?,
         "an unknown push is not done",
     )
+}
+
+fn verify(store: &dyn BlobStore) -> Law {
+    let law = "a sound blob is found sound and stays as it is";
+    let id = BlobId::of(b"three");
+    let before = store.usage()?;
+    let found = store.verify(&id)?;
+    ensure(law, found == Verdict::Sound(5), found)?;
+    ensure(law, store.usage()? == before, store.usage()?)?;
+    let found = store.verify(&BlobId::of(b"not here"))?;
+    ensure("what is not here is no damage", found == Verdict::Absent, found)?;
+    let found = store.verify(&BlobId::EMPTY)?;
+    ensure("the empty blob is sound", found == Verdict::Sound(0), found)
 }
 
 fn delete(store: &dyn BlobStore) -> Law {

@@ -27,7 +27,7 @@ pub use scan::Rescan;
 
 use super::{
     BlobBatch, BlobInfo, BlobRead, BlobStore, BlobWriter, Partial, Pinner, Push, PushScope,
-    StoreError, Usage,
+    StoreError, Usage, Verdict,
 };
 use rows::{Row, Rows, State};
 use std::collections::{HashMap, HashSet};
@@ -160,15 +160,31 @@ impl Inner {
         }
     }
 
+    /// Looks at all bytes of a blob, whatever its row says; a sound one keeps its row.
+    fn verify(&self, id: &BlobId) -> Result<Verdict, StoreError> {
+        let row = self.rows().get(id)?;
+        let path = self.path(id);
+        let checked = match hash_of(&path) {
+            Ok((hash, size)) if hash == *id && row.is_some_and(|r| is_noted(&r, size)) => {
+                return Ok(Verdict::Sound(size));
+            }
+            Ok(_) => self.check(id, &path, row)?,
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                if row.is_none() {
+                    return Ok(Verdict::Absent);
+                }
+                self.rows().remove(&[*id])?;
+                None
+            }
+            Err(e) => return Err(e),
+        };
+        Ok(checked.map_or(Verdict::Damaged, |row| Verdict::Sound(row.size)))
+    }
+
     /// Hashes a file that is in doubt: keeps it with a row, or deletes it.
     fn check(&self, id: &BlobId, path: &Path, row: Option<Row>) -> Result<Option<Row>, StoreError> {
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(|e| StoreError::io("open", path, e))?;
-        file.take(MAX_BLOB_SIZE)
-            .read_to_end(&mut bytes)
-            .map_err(|e| StoreError::io("read", path, e))?;
-        let size = bytes.len() as u64;
-        if size == MAX_BLOB_SIZE || BlobId::of(&bytes) != *id {
+        let (hash, size) = hash_of(path)?;
+        if size == MAX_BLOB_SIZE || hash != *id {
             fs::remove_file(path).map_err(|e| StoreError::io("delete", path, e))?;
             self.rows().remove(&[*id])?;
             return Ok(None);
@@ -234,6 +250,21 @@ impl Inner {
             other => other.map_err(|e| StoreError::io("move a blob to", &to, e)),
         }
     }
+}
+
+/// Whether a row tells the truth about a sound file of this size.
+fn is_noted(row: &Row, size: u64) -> bool {
+    row.size == size && row.state != State::Doubtful
+}
+
+/// The hash and the length of a file, up to the largest size of a blob.
+fn hash_of(path: &Path) -> Result<(BlobId, u64), StoreError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| StoreError::io("open", path, e))?;
+    file.take(MAX_BLOB_SIZE)
+        .read_to_end(&mut bytes)
+        .map_err(|e| StoreError::io("read", path, e))?;
+    Ok((BlobId::of(&bytes), bytes.len() as u64))
 }
 
 /// Syncs files side by side; missing ones are skipped (deleted meanwhile).
@@ -427,6 +458,13 @@ impl BlobStore for FileStore {
 
     fn flush(&self) -> Result<(), StoreError> {
         self.inner.flush()
+    }
+
+    fn verify(&self, id: &BlobId) -> Result<Verdict, StoreError> {
+        if *id == BlobId::EMPTY {
+            return Ok(Verdict::Sound(0));
+        }
+        self.inner.verify(id)
     }
 }
 

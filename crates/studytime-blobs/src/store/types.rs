@@ -45,6 +45,17 @@ pub struct BlobInfo {
     pub pinned: bool,
 }
 
+/// What looking at the bytes of one blob showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is not here, and was not.
+    Absent,
+    /// Its bytes are its own; how many they are.
+    Sound(u64),
+    /// It was damaged or had vanished; what was left of it was deleted.
+    Damaged,
+}
+
 /// Totals of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -32,7 +32,7 @@ enum Slot {
 impl Wants {
     /// Starts fetches, in the order of ranks over all peers.
     pub(super) fn schedule(&mut self, now: u64) {
-        if now < self.paused_until {
+        if self.held || now < self.paused_until {
             return;
         }
         loop {
@@ -348,6 +348,9 @@ impl Wants {
     /// or [`mirror_failed`](Self::mirror_failed).
     pub fn take_for_mirrors(&mut self, limit: usize, after: u64, now: u64) -> Vec<(BlobId, u64)> {
         let mut taken = Vec::new();
+        if self.held || now < self.paused_until {
+            return taken;
+        }
         for (_, blob) in &self.ranked {
             if taken.len() >= limit {
                 break;

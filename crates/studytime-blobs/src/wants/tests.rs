@@ -166,6 +166,21 @@ fn a_want_that_crosses_its_arrival_is_answered() {
 }
 
 #[test]
+fn without_room_nothing_is_begun_and_everything_goes_on_with_it() {
+    let mut wants = Wants::new(WantsConfig::default());
+    let a = friend(&mut wants, 1);
+    wants.want(MINE, id(1), whole(0), 0);
+    wants.want(MINE, id(2), whole(1), 0);
+    wants.set_held(true);
+    has(&mut wants, a, &[id(1)], 0);
+    assert_eq!(fetches(&mut wants, 0), []);
+    assert_eq!(wants.take_for_mirrors(5, 0, 60_000), []);
+    wants.set_held(false);
+    assert_eq!(fetches(&mut wants, 60_000).len(), 1);
+    assert_eq!(wants.take_for_mirrors(5, 0, 60_000)[0].0, id(2));
+}
+
+#[test]
 fn releasing_cancels_when_nobody_else_wants_it() {
     let mut wants = Wants::new(WantsConfig::default());
     let a = friend(&mut wants, 1);

@@ -30,11 +30,18 @@ pub(crate) enum Blob {
     /// List the blobs that are here
     List,
     /// Delete blobs that nothing keeps, when they are more than the quota
+    ///
+    /// A running node does so by itself.
     Gc {
         /// Only say what would go
         #[arg(long)]
         dry_run: bool,
     },
+    /// Read every blob and compare it with its hash; damaged ones are fetched again
+    ///
+    /// A running node does so by itself, slowly, once a month. Exit code 1 when something was
+    /// damaged.
+    Scrub,
 }
 
 /// Write keys, messages and settings into one file

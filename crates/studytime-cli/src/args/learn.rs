@@ -1,3 +1,4 @@
+use super::room::rate;
 use super::{Edit, Patience, feed_id};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -89,6 +90,15 @@ pub(crate) enum Course {
         /// The course
         #[arg(value_parser = feed_id)]
         id: FeedId,
+    },
+    /// Fetch a course no faster than this
+    Limit {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
+        /// Bytes a second, like 200k; `none` for no limit
+        #[arg(value_parser = rate)]
+        rate: u64,
     },
     /// Write a course as a plain folder that can be read, and imported again
     Export {

@@ -6,7 +6,9 @@ use crate::failure::{Failure, file_error};
 use crate::render::{Fit, Table, bytes, count, put_bytes};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use studytime_node::api::{ApiError, BlobAdd, BlobAdded, BlobGc, BlobGet, BlobList};
+use studytime_node::api::{
+    ApiError, BlobAdd, BlobAdded, BlobGc, BlobGet, BlobList, BlobScrub, ErrorKind,
+};
 
 pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
     match blob {
@@ -85,9 +87,50 @@ pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
                             bytes(reply.kept.bytes)
                         ),
                     ),
+                    (
+                        "too many",
+                        match reply.short_by {
+                            0 => String::new(),
+                            n => format!("{}: all that is left is pinned, or was just used", bytes(n)),
+                        },
+                    ),
                 ]);
+                if reply.removed.count > 0 {
+                    t.gap();
+                    super::downloads::classes(t, &reply.by_class);
+                }
             })
         }
+        Blob::Scrub => scrub(context).await,
+    }
+}
+
+async fn scrub(context: &Context) -> Result<(), Failure> {
+    let reply = context.call_with_bar(BlobScrub {}).await?;
+    context.out.value(&reply, |t| {
+        t.facts([(
+            "looked at",
+            format!(
+                "{}, {}",
+                count(reply.checked.count, "blob", "blobs"),
+                bytes(reply.checked.bytes)
+            ),
+        )]);
+        if reply.damaged == 0 {
+            t.line("All of them are as they should be.");
+            return;
+        }
+        t.line(format!(
+            "{} damaged and deleted. What is pinned, or of your courses, is fetched again by a running node.",
+            count(reply.damaged, "blob was", "blobs were")
+        ));
+        for blob in &reply.blobs {
+            t.line(format!("  {blob}"));
+        }
+    })?;
+    match reply.damaged {
+        0 => Ok(()),
+        _ => Err(Failure::Reported(ErrorKind::Failed)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::render::{Fit, Table, Text, bytes, count};
 use studytime_node::api::{
     CourseDeprecate, CourseExport, CourseLeave, CoursePause, CoursePin, CourseReply, CourseShow,
-    CourseUpdate,
+    CourseUpdate, DownloadsChange, DownloadsEdit,
 };
 use studytime_schema::FeedId;
 
@@ -69,6 +69,7 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
         }
         Course::Pause { id } => pause(context, id, true).await,
         Course::Resume { id } => pause(context, id, false).await,
+        Course::Limit { id, rate } => limit(context, id, rate).await,
         Course::Export { id, dir } => {
             let dir = absolute(&dir)?;
             let reply = context
@@ -100,6 +101,20 @@ async fn pause(context: &Context, id: FeedId, paused: bool) -> Result<(), Failur
         t.line(match paused {
             true => "Fetching is paused: `studytime course resume` goes on.",
             false => "Fetching goes on.",
+        });
+    })
+}
+
+async fn limit(context: &Context, id: FeedId, rate: u64) -> Result<(), Failure> {
+    let edit = DownloadsEdit {
+        courses: vec![(id, rate)],
+        ..DownloadsEdit::default()
+    };
+    let reply = context.call(DownloadsChange { edit }).await?;
+    context.out.value(&reply, |t| {
+        t.line(match rate {
+            0 => "It is fetched without a limit of its own.".to_owned(),
+            rate => format!("It is fetched at {}/s at most.", bytes(rate)),
         });
     })
 }
@@ -169,6 +184,7 @@ fn describe(t: &mut Text, reply: &CourseReply) {
                 n => n.to_string(),
             },
         ),
+        ("size", size(reply)),
         ("here", amount(reply.bytes_here, reply.bytes_total)),
         ("you", state),
         (
@@ -230,6 +246,20 @@ fn describe(t: &mut Text, reply: &CourseReply) {
         ]);
     }
     t.table(&table);
+}
+
+/// How large all of it is, as far as anybody said.
+fn size(reply: &CourseReply) -> String {
+    let total = match reply.bytes_total {
+        0 => String::new(),
+        total => bytes(total),
+    };
+    match (reply.bytes_total, reply.unknown_files) {
+        (0, 0) => "not known yet".into(),
+        (_, 0) => total,
+        (0, n) => format!("{} of unknown size", count(n, "file", "files")),
+        (_, n) => format!("{total}, and {} of unknown size", count(n, "file", "files")),
+    }
 }
 
 /// How much of something is here.

@@ -6,10 +6,12 @@ mod browser;
 mod catalog;
 mod check;
 mod course;
+mod downloads;
 mod feed;
 mod follow;
 mod import;
 mod lesson;
+mod mirror;
 mod note;
 mod peer;
 mod progress;
@@ -50,6 +52,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Block { id, undo: false } => follow::run(&context, id, Relation::Block).await,
         Command::Block { id, undo: true } => follow::run(&context, id, Relation::Unblock).await,
         Command::Blob(blob) => blob::run(&context, blob).await,
+        Command::Downloads(args) => downloads::run(&context, args).await,
+        Command::Mirror(args) => mirror::run(&context, args).await,
         Command::Backup(args) => backup::backup(&context, args).await,
         Command::Restore(restore) => backup::restore(&context, restore).await,
         Command::Feed(feed) => feed::run(&context, feed).await,

@@ -44,6 +44,10 @@ fn describe(t: &mut Text, status: &StatusReply) {
                 bytes(status.blobs.bytes)
             ),
         ),
+        (
+            "downloads",
+            status.stopped.map_or_else(String::new, |s| s.to_string()),
+        ),
         ("of others", others(&status.budget)),
         (
             "index",

@@ -1,3 +1,4 @@
+use super::downloads::Stopped;
 use serde::{Deserialize, Serialize};
 use studytime_schema::FeedId;
 
@@ -45,7 +46,17 @@ impl Progress {
 
 /// Something happened in the node. All events are *ephemeral*: a slow
 /// subscriber misses some and gets [`Event::Lagged`]; what they announce can
-/// always be asked for.
+/// always be asked for. *Guaranteed* is what the requests answer, and what is kept
+/// on disk: that a course was started, paused or pinned, the rules for downloads,
+/// every file that is whole. None of it depends on anybody having seen an event.
+///
+/// | event | what to ask instead |
+/// |---|---|
+/// | [`Download`](Self::Download) | [`CourseShow`](super::CourseShow): `bytes_here`, `bytes_total` |
+/// | [`DownloadsChanged`](Self::DownloadsChanged), [`Storage`](Self::Storage) | [`Downloads`](super::Downloads) |
+/// | [`CatalogChanged`](Self::CatalogChanged) | [`CourseList`](super::CourseList), [`CourseShow`](super::CourseShow) |
+/// | [`Peer`](Self::Peer) | [`PeerList`](super::PeerList) |
+/// | [`Lock`](Self::Lock) | [`Status`](super::Status): `locked` |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -65,6 +76,14 @@ pub enum Event {
         bytes_total: u64,
         /// Whether everything is here.
         complete: bool,
+    },
+    /// Downloads began or ended a pause, follow other hours or limits:
+    /// [`Downloads`](super::Downloads) tells.
+    DownloadsChanged {},
+    /// Downloads stopped for want of room, or go on.
+    Storage {
+        /// Why they stopped; `None` when they go on.
+        stopped: Option<Stopped>,
     },
     /// A connection changed its state.
     Peer {

@@ -5,17 +5,22 @@
 //! [`Handle`](crate::Handle) and never needs to know which it is.
 
 mod backup;
+mod downloads;
 mod error;
 mod event;
 mod feed;
+mod mirror;
 pub mod path;
 mod reply;
 mod request;
 
 pub use backup::{BackupBlobs, BackupReply};
+pub use downloads::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Progress, ProgressUnit};
 pub use feed::*;
+pub(crate) use mirror::shown as mirror_shown;
+pub use mirror::{MirrorChecked, MirrorInfo, MirrorProblem, MirrorPushed, MirrorSpec};
 pub use reply::*;
 pub use request::*;
 

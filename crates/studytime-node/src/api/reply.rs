@@ -1,3 +1,4 @@
+use super::downloads::{ClassUse, Stopped};
 use super::feed::LockInfo;
 use serde::{Deserialize, Serialize};
 use studytime_index::CourseDetail;
@@ -61,6 +62,9 @@ pub struct StatusReply {
     /// Own feeds that must not be published on for now.
     #[serde(default)]
     pub locked: Vec<LockInfo>,
+    /// Why downloads stand still for want of room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// Version of the program.
     pub version: String,
 }
@@ -249,6 +253,13 @@ pub struct CourseReply {
     pub bytes_here: u64,
     /// Bytes of its content in all, as far as known.
     pub bytes_total: u64,
+    /// Files that are not here and of which nobody has said how large they are: so
+    /// many come on top.
+    #[serde(default)]
+    pub unknown_files: u64,
+    /// Bytes that downloads may still take, of the user's limit and of the disk.
+    #[serde(default)]
+    pub bytes_room: u64,
     /// Whether all of it is pinned.
     pub pinned: bool,
     /// Whether fetching is paused.
@@ -480,6 +491,13 @@ pub struct GcReply {
     pub removed: BlobCount,
     /// Blobs that stay.
     pub kept: BlobCount,
+    /// What went, or would go, by why it was here.
+    #[serde(default)]
+    pub by_class: Vec<ClassUse>,
+    /// Bytes that are still too many, because all that is left is pinned or was
+    /// just used.
+    #[serde(default)]
+    pub short_by: u64,
     /// Whether nothing was really deleted.
     pub dry_run: bool,
 }

@@ -1,5 +1,7 @@
 use super::backup::{BackupBlobs, BackupReply};
+use super::downloads::{DownloadsEdit, DownloadsReply, ScrubReply};
 use super::feed::FeedStatusReply;
+use super::mirror::{MirrorChecked, MirrorInfo, MirrorPushed, MirrorSpec};
 use super::reply::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -391,6 +393,56 @@ api! {
         /// Only say what would go.
         dry_run: bool,
     } => GcReply;
+
+    /// Reads every blob and compares it with its hash; what is damaged is deleted
+    /// and, where it is pinned or of a course that is fetched, fetched again.
+    /// Reports [`Progress`](super::Progress) in bytes.
+    BlobScrub {} => ScrubReply;
+
+    /// Downloads: the room they have, whether they run, and why not.
+    Downloads {
+        /// With how much each class of blobs takes, which takes a moment.
+        by_class: bool,
+    } => DownloadsReply;
+
+    /// Changes when downloads run, how fast, and what they may take.
+    DownloadsChange {
+        /// What to change.
+        edit: DownloadsEdit,
+    } => DownloadsReply;
+
+    /// The mirrors: other places where files are looked for when no peer has them.
+    MirrorList {} => Vec<MirrorInfo>;
+
+    /// Names a mirror.
+    MirrorAdd {
+        /// Where and how.
+        mirror: MirrorSpec,
+    } => Done;
+
+    /// Takes a mirror away; what lies there stays.
+    MirrorRemove {
+        /// Its name.
+        name: String,
+    } => Done;
+
+    /// Brings files to a mirror, those that it does not have.
+    MirrorPush {
+        /// The mirror's name.
+        name: String,
+        /// The course; all own ones when none is named.
+        course: Option<FeedId>,
+    } => MirrorPushed;
+
+    /// Looks at what a mirror has.
+    MirrorCheck {
+        /// The mirror's name.
+        name: String,
+        /// The course; all own ones when none is named.
+        course: Option<FeedId>,
+        /// Whether to read every file and compare its hash.
+        read: bool,
+    } => MirrorChecked;
 
     /// Writes everything precious into one file.
     Backup {

@@ -1,24 +1,20 @@
 //! Blobs: added, fetched, listed, cleaned up.
 
-use super::{Report, query_error};
+use super::Report;
 use crate::api::{
-    ApiError, BlobAdded, BlobCount, BlobGet, BlobInfo, GcReply, Progress, ProgressUnit,
+    ApiError, BlobAdded, BlobGet, BlobInfo, Progress, ProgressUnit,
 };
 use crate::clock::now_ms;
 use crate::media::{WantGuard, manifest_of};
 use crate::node::Node;
-use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use studytime_blobs::quota::{self, Candidate, Class};
 use studytime_blobs::store::{Durability, Pinner};
 use studytime_blobs::wants::{Priority, WantSpec};
 use studytime_schema::{BlobId, Segmenter, needs_manifest};
 use tokio::time::Instant;
 
-/// Blobs asked of the store at a time.
-const PAGE: usize = 1000;
 /// Segments collected before they are made durable together.
 const BATCH: usize = 64;
 
@@ -236,26 +232,6 @@ impl Node {
         Ok(size)
     }
 
-    fn each_blob(
-        &self,
-        mut f: impl FnMut(studytime_blobs::store::BlobInfo),
-    ) -> Result<(), ApiError> {
-        let mut after: Option<BlobId> = None;
-        loop {
-            let page = self
-                .inner()
-                .blobs
-                .list(after.as_ref(), PAGE)
-                .map_err(|e| store_error(&e))?;
-            after = page.last().map(|b| b.id);
-            let full = page.len() == PAGE;
-            page.into_iter().for_each(&mut f);
-            if !full {
-                return Ok(());
-            }
-        }
-    }
-
     pub(super) async fn blob_list(&self) -> Result<Vec<BlobInfo>, ApiError> {
         self.blocking(|n| {
             let mut all = Vec::new();
@@ -267,72 +243,6 @@ impl Node {
                 })
             })?;
             Ok(all)
-        })
-        .await
-    }
-
-    pub(super) async fn blob_gc(&self, dry_run: bool) -> Result<GcReply, ApiError> {
-        self.blocking(move |n| {
-            let mut class: HashMap<BlobId, Class> = HashMap::new();
-            let mut mark = |blobs: Vec<BlobId>, as_class: Class| {
-                for blob in blobs {
-                    let known = class.entry(blob).or_insert(as_class);
-                    *known = as_class.max(*known);
-                }
-            };
-            let reader = n.reader();
-            for course in reader.listed_courses() {
-                let as_class = if course.started {
-                    Class::Started
-                } else {
-                    Class::Friends
-                };
-                mark(n.course_blobs(&course.feed_id)?, as_class);
-            }
-            for course in reader.learner().map_err(|e| query_error(&e))?.courses {
-                mark(n.course_blobs(&course.feed_id)?, Class::Started);
-            }
-            for course in n.pinned_courses()? {
-                mark(n.course_blobs(&course)?, Class::Pinned);
-            }
-            let mut candidates = Vec::new();
-            n.each_blob(|b| {
-                let by_use = class.get(&b.id).copied().unwrap_or(Class::Strangers);
-                candidates.push(Candidate {
-                    id: b.id,
-                    size: b.size,
-                    last_used: b.last_used,
-                    uses: b.uses,
-                    class: if b.pinned { Class::Pinned } else { by_use },
-                });
-            })?;
-            let plan = quota::plan(&candidates, &n.quota(), None, now_ms());
-            let gone: Vec<BlobId> = plan.delete.clone();
-            let count = |filter: &dyn Fn(&Candidate) -> bool| {
-                candidates
-                    .iter()
-                    .filter(|c| filter(c))
-                    .fold(BlobCount::default(), |mut sum, c| {
-                        sum.count += 1;
-                        sum.bytes += c.size;
-                        sum
-                    })
-            };
-            let removed = count(&|c| gone.contains(&c.id));
-            let kept = count(&|c| !gone.contains(&c.id));
-            if !dry_run && !gone.is_empty() {
-                n.inner().blobs.delete(&gone).map_err(|e| store_error(&e))?;
-                n.inner().holdings.removed(&gone);
-                n.inner()
-                    .hub
-                    .act(|s, _| gone.iter().for_each(|b| s.wants.handle_deleted(b)));
-                n.inner().indexer.blobs_changed(gone);
-            }
-            Ok(GcReply {
-                removed,
-                kept,
-                dry_run,
-            })
         })
         .await
     }

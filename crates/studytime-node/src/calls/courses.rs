@@ -47,6 +47,8 @@ impl Node {
                 detail,
                 bytes_here: bytes.here,
                 bytes_total: bytes.total,
+                unknown_files: bytes.unknown,
+                bytes_room: n.room()?.left(),
                 pinned: n.pinned_courses()?.contains(&id),
                 paused: n
                     .inner()
@@ -148,6 +150,10 @@ impl Node {
             ));
             if here && bytes.complete {
                 return Ok(());
+            }
+            let stands = self.blocking(|n| n.standstill()).await?;
+            if let Some(why) = stands.filter(|_| here) {
+                return Err(why);
             }
             if bytes.here != last.0 {
                 last = (bytes.here, Instant::now());

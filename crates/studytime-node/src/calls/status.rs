@@ -8,14 +8,12 @@ use crate::api::{
 use crate::net::Address;
 use crate::node::Node;
 use crate::policy::{BUDGET_BYTES, BUDGET_MESSAGES};
+use crate::storage::BLOB_QUOTA;
 use std::collections::{BTreeMap, BTreeSet};
-use studytime_blobs::quota::Quota;
 use studytime_schema::FeedId;
 
 /// Setting: whether enrolments are published for others to see.
 const SHARE_STUDY: &str = "share_study";
-/// Setting: bytes of blobs to keep at most.
-const BLOB_QUOTA: &str = "blob_quota";
 /// Most hops that can be chosen: beyond it lies nearly everybody.
 const MAX_HOPS: u8 = 3;
 
@@ -32,22 +30,6 @@ impl Node {
             .ok()
             .flatten()
             .map(|v| v == "true")
-    }
-
-    /// Bytes of blobs to keep at most.
-    pub(crate) fn quota(&self) -> Quota {
-        let inner = self.inner();
-        let chosen = inner
-            .state
-            .setting(BLOB_QUOTA)
-            .ok()
-            .flatten()
-            .and_then(|v| v.parse().ok());
-        let mut quota = Quota::default();
-        if let Some(total) = chosen.or(inner.config.blob_quota) {
-            quota.total = total;
-        }
-        quota
     }
 
     pub(super) async fn status(&self) -> Result<StatusReply, ApiError> {
@@ -75,6 +57,7 @@ impl Node {
                 locked: node.lock_infos(),
                 budget: inner.policy.budget(),
                 index_behind: last.0.saturating_sub(inner.indexer.position().0),
+                stopped: node.stopped_for_room()?,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             })
         })
@@ -147,6 +130,7 @@ impl Node {
         })
         .await?;
         self.inner().replan.notify_one();
+        self.inner().storage.look_again();
         self.settings().await
     }
 

@@ -9,6 +9,27 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// How servers are trusted: by the system's rules.
+///
+/// # Errors
+/// [`HttpError::Roots`] when this machine trusts nobody.
+pub(crate) fn tls(options: &HttpOptions) -> Result<rustls::ClientConfig, HttpError> {
+    // Given to this client alone: a library sets nothing for the process.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let extra = options.extra_roots.iter();
+    let extra = extra.map(|der| CertificateDer::from(der.clone()));
+    let verifier =
+        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, Arc::clone(&provider))
+            .map_err(|e| HttpError::Roots(e.into()))?;
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| HttpError::Roots(e.into()))?
+        .dangerous()
+        // The system's own rules; the method is called so because others could be given.
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
 /// Asks servers for JSON.
 pub(crate) struct Http {
     client: Client,
@@ -19,20 +40,7 @@ impl Http {
     /// # Errors
     /// [`HttpError::Roots`] when this machine trusts nobody.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, HttpError> {
-        // Given to this client alone: a library sets nothing for the process.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let extra = options.extra_roots.iter();
-        let extra = extra.map(|der| CertificateDer::from(der.clone()));
-        let verifier =
-            rustls_platform_verifier::Verifier::new_with_extra_roots(extra, Arc::clone(&provider))
-                .map_err(|e| HttpError::Roots(e.into()))?;
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| HttpError::Roots(e.into()))?
-            .dangerous()
-            // The system's own rules; the method is called so because others could be given.
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+        let tls = tls(options)?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())

@@ -6,7 +6,7 @@
 #[cfg(feature = "http")]
 mod client;
 #[cfg(feature = "http")]
-pub(crate) use client::Http;
+pub(crate) use client::{Http, tls};
 #[cfg(not(feature = "http"))]
 mod none;
 #[cfg(not(feature = "http"))]

@@ -264,9 +264,13 @@ impl Session {
                 .fail(stream, "the bytes are not those that were asked for");
         }
         let why = failure(error);
-        if why == FetchFailure::Local {
-            self.node
-                .trouble(format!("{blob} could not be kept: {error}"));
+        match error {
+            // Told once, for all that are under way.
+            DownloadError::Store(error) if error.is_full() => self.node.disk_refused(),
+            _ if why == FetchFailure::Local => self
+                .node
+                .trouble(format!("{blob} could not be kept: {error}")),
+            _ => {}
         }
         self.node.inner().hub.fetch_failed(self.peer, &blob, why);
     }

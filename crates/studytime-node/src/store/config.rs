@@ -24,6 +24,17 @@ pub struct Config {
     pub lan: Option<bool>,
     /// Bytes of blobs to keep at most. Default 50 GiB.
     pub blob_quota: Option<u64>,
+    /// Bytes of the disk that downloads leave free. Default 1 GiB.
+    pub free_floor: Option<u64>,
+    /// Bytes a second that downloads in the background may take. Default no limit.
+    pub download_limit: Option<u64>,
+    /// The hours of the day at which they run, like `22:00-06:00`. Default all.
+    pub download_hours: Option<crate::Hours>,
+    /// Whether a video may be fetched from the web address that its author gave,
+    /// when no peer and no mirror has it. Default yes.
+    pub video_links: Option<bool>,
+    /// Whether such an address may lie in a private network. Default no.
+    pub private_video_links: Option<bool>,
     /// Hops of friends to replicate. Default 1.
     pub hops: Option<u8>,
     /// Messages to hold at most of feeds that nobody here asked for by name:

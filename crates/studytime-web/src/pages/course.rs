@@ -111,14 +111,24 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    pub(crate) fn new(course: &FeedId, here: u64, total: u64) -> Self {
+    /// `unknown` files come on top, of which nobody said how large they are.
+    pub(crate) fn new(course: &FeedId, here: u64, total: u64, unknown: u64) -> Self {
+        let mut size = text::size(total);
+        if unknown > 0 {
+            let files = text::count(unknown, "file", "files");
+            size = match total {
+                0 => format!("{files} of unknown size"),
+                _ => format!("{size}, and {files} of unknown size"),
+            };
+        }
+        let complete = total > 0 && here >= total && unknown == 0;
         Self {
             feed: course.to_string(),
             here: text::size(here.min(total)),
-            total: text::size(total),
-            percent: text::percent(here, total),
-            complete: total > 0 && here >= total,
-            known: total > 0,
+            total: size,
+            percent: text::percent(here, total).min(if complete { 100 } else { 99 }),
+            complete,
+            known: total > 0 || unknown > 0,
         }
     }
 }
@@ -159,6 +169,8 @@ struct Course {
     paused: bool,
     bookmarked: bool,
     holding: Holding,
+    /// What all of it takes and what there is, when that is less.
+    no_room: Option<(String, String)>,
     percent: u8,
     done: usize,
     total: usize,
@@ -185,6 +197,9 @@ pub(crate) async fn show(
 }
 
 fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
+    let needed = reply.bytes_total.saturating_sub(reply.bytes_here);
+    let no_room = (needed > reply.bytes_room)
+        .then(|| (text::size(needed), text::size(reply.bytes_room)));
     let detail = reply.detail;
     let id = detail.record.feed_id;
     let hue = text::hue(&detail.category);
@@ -259,7 +274,8 @@ fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
         pinned: reply.pinned,
         paused: reply.paused,
         bookmarked,
-        holding: Holding::new(&id, reply.bytes_here, reply.bytes_total),
+        holding: Holding::new(&id, reply.bytes_here, reply.bytes_total, reply.unknown_files),
+        no_room,
         percent: progress.percent,
         done: progress.lessons_done,
         total: progress.lessons_total,

@@ -13,7 +13,7 @@ mod test;
 
 pub(crate) use course::{bookmark as course_bookmark, leave, pause, pin, show as course, start};
 pub(crate) use courses::{Params, show as courses};
-pub(crate) use downloads::{clean, show as downloads};
+pub(crate) use downloads::{clean, limit, pause_all, show as downloads};
 pub(crate) use home::show as home;
 pub(crate) use learning::show as learning;
 pub(crate) use lesson::{bookmark, done, note, show as lesson};

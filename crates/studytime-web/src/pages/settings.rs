@@ -7,8 +7,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use studytime_node::api::{
-    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogNearby, CatalogRemove, NearbyList,
-    Settings, SettingsChange, Status, path,
+    CatalogAdd, CatalogInfo, CatalogList, CatalogMove, CatalogNearby, CatalogRemove, Downloads,
+    DownloadsChange, DownloadsEdit, NearbyList, Settings, SettingsChange, Status, path,
 };
 use studytime_schema::FeedId;
 
@@ -89,6 +89,9 @@ struct SettingsPage {
     share: Option<bool>,
     quota: String,
     used: String,
+    floor: String,
+    limit: String,
+    hours: String,
     hops: u8,
     nearby: Vec<Near>,
     budget_messages: u64,
@@ -99,8 +102,9 @@ struct SettingsPage {
 }
 
 pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<Response, Problem> {
-    let (settings, lists, nearby, status) = tokio::try_join!(
+    let (settings, downloads, lists, nearby, status) = tokio::try_join!(
         app.node.call(Settings {}),
+        app.node.call(Downloads { by_class: false }),
         app.node.call(CatalogList {}),
         app.node.call(CatalogNearby {}),
         app.node.call(Status {}),
@@ -127,6 +131,11 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
         share: settings.share_study,
         quota: format!("{gigabytes:.1}"),
         used: text::size(status.blobs.bytes),
+        floor: format!("{:.1}", downloads.free_floor as f64 / GIGABYTE),
+        limit: downloads
+            .limit
+            .map_or_else(String::new, |l| l.div_ceil(1_000).to_string()),
+        hours: downloads.hours.unwrap_or_default(),
         hops: settings.hops,
         nearby: nearby
             .into_iter()
@@ -164,8 +173,37 @@ pub(crate) async fn save(State(app): State<App>, Form(form): Form) -> Result<Res
         budget_messages,
         budget_bytes,
     };
+    let edit = DownloadsEdit {
+        limit: form.typed("limit").map(kilobytes).transpose()?,
+        hours: form.typed("hours").map(str::to_owned),
+        free_floor: form.get("floor").map(floor).transpose()?,
+        ..DownloadsEdit::default()
+    };
+    if edit != DownloadsEdit::default() {
+        app.node.call(DownloadsChange { edit }).await?;
+    }
     app.node.call(change).await?;
     Ok(done_at("/settings", "saved"))
+}
+
+/// Bytes a second of what was typed as thousands of them; empty is 0, no limit.
+pub(super) fn kilobytes(typed: &str) -> Result<u64, Problem> {
+    let typed = typed.trim();
+    if typed.is_empty() {
+        return Ok(0);
+    }
+    let number = typed.parse::<u64>().ok().filter(|n| (1..=1_000_000_000).contains(n));
+    number.map(|n| n * 1_000).ok_or_else(|| {
+        Problem::usage("The speed must be a whole number of kilobytes a second, such as 500.")
+    })
+}
+
+/// Bytes of what was typed as gigabytes to keep free; none is allowed.
+fn floor(typed: &str) -> Result<u64, Problem> {
+    match typed.trim().replace(',', ".").parse::<f64>() {
+        Ok(0.0) => Ok(0),
+        _ => gigabytes(typed),
+    }
 }
 
 /// Bytes of what was typed as gigabytes.

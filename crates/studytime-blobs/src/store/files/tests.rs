@@ -1,4 +1,4 @@
-use super::super::{BlobStore, Durability, Pinner, PushScope, StoreError, conformance};
+use super::super::{BlobStore, Durability, Pinner, PushScope, StoreError, Verdict, conformance};
 use super::{FileStore, MAX_PARTIALS, Rescan, Rows, from_hex, hex};
 use proptest::prelude::*;
 use std::fs;
@@ -24,6 +24,34 @@ fn keeps_the_laws() {
     let dir = tempfile::tempdir().unwrap();
     conformance::check(&open(dir.path())).unwrap();
     conformance::check(&super::super::MemoryStore::new()).unwrap();
+}
+
+#[test]
+fn damage_is_found_whatever_the_row_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let add = |bytes: &[u8]| store.add(bytes, Durability::Synced, 1).unwrap().id;
+    let [flipped, short, lost, sound] = [b"flipped", b"cut off", b"lost me", b"sound 1"].map(|b| add(b));
+    store.pin(&Pinner::User, &[flipped]).unwrap();
+    fs::write(path_of(dir.path(), &flipped), b"flopped").unwrap();
+    fs::write(path_of(dir.path(), &short), b"cut").unwrap();
+    fs::remove_file(path_of(dir.path(), &lost)).unwrap();
+    for id in [flipped, short, lost] {
+        assert_eq!(store.verify(&id).unwrap(), Verdict::Damaged);
+        assert_eq!(store.size(&id).unwrap(), None);
+        assert!(!path_of(dir.path(), &id).exists());
+        assert_eq!(store.verify(&id).unwrap(), Verdict::Absent);
+    }
+    assert_eq!(store.verify(&sound).unwrap(), Verdict::Sound(7));
+    assert_eq!(store.usage().unwrap().count, 1);
+    assert_eq!(store.pinners(&flipped).unwrap(), [Pinner::User]);
+    // One that somebody copied into the folder is noted.
+    let found = BlobId::of(b"copied");
+    let path = path_of(dir.path(), &found);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, b"copied").unwrap();
+    assert_eq!(store.verify(&found).unwrap(), Verdict::Sound(6));
+    assert_eq!(store.usage().unwrap().count, 2);
 }
 
 #[test]

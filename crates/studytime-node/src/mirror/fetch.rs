@@ -1,0 +1,183 @@
+//! Asking mirrors for what no peer has.
+
+use super::words;
+use crate::clock::now_ms;
+use crate::node::Node;
+use std::sync::Arc;
+use std::time::Duration;
+use studytime_blobs::mirror::{Mirror, MirrorError, MirrorFetchError, fetch_into};
+use studytime_blobs::store::StoreError;
+use studytime_schema::BlobId;
+use tokio::task::JoinSet;
+
+/// Files asked for at a time.
+const AT_A_TIME: usize = 4;
+/// Between two looks at what is wanted.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Takes wants that no peer serves, and looks for them elsewhere, until the node
+/// stops.
+pub(crate) async fn fetcher(node: Node) {
+    let mut running: JoinSet<()> = JoinSet::new();
+    let wait = u64::try_from(node.inner().builder.mirror_wait.as_millis()).unwrap_or(u64::MAX);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            Some(_) = running.join_next() => {}
+        }
+        let free = AT_A_TIME.saturating_sub(running.len());
+        if free == 0 || !node.has_mirrors() {
+            continue;
+        }
+        let taken = node
+            .inner()
+            .hub
+            .act(|s, now| s.wants.take_for_mirrors(free, wait, now));
+        for (blob, max) in taken {
+            let node = node.clone();
+            running.spawn(async move {
+                let asked = node.blocking(move |n| Ok(n.ask_mirrors(&blob, max))).await;
+                match asked {
+                    Ok(Some(size)) => node.inner().blob_mirrored(blob, size),
+                    _ => node
+                        .inner()
+                        .hub
+                        .act(|s, now| s.wants.mirror_failed(&blob, now)),
+                }
+            });
+        }
+    }
+}
+
+/// What became of asking one place.
+enum Asked {
+    Got(u64),
+    /// It does not have it.
+    Not,
+    /// It has something else, or too much, or failed; `rest` it for a while.
+    Failed { why: String, rest: bool },
+    /// Nothing can be kept at the moment: no other place needs to be asked.
+    NoRoom,
+}
+
+impl Node {
+    /// Whether there is anybody to ask.
+    fn has_mirrors(&self) -> bool {
+        let links = cfg!(feature = "http") && self.inner().config.video_links != Some(false);
+        links || !self.inner().mirrors.ready(now_ms()).is_empty()
+    }
+
+    /// Asks one mirror after the other, then the addresses that authors gave.
+    /// Answers the blob's size once it is kept. Blocks.
+    fn ask_mirrors(&self, blob: &BlobId, max: u64) -> Option<u64> {
+        let mirrors = &self.inner().mirrors;
+        for (name, mirror) in mirrors.ready(now_ms()) {
+            if self.inner().stop.is_cancelled() {
+                return None;
+            }
+            match self.ask_place(&*mirror, blob, max) {
+                Asked::Got(size) => {
+                    mirrors.gave(&name, size);
+                    return Some(size);
+                }
+                Asked::Not => {}
+                Asked::NoRoom => return None,
+                Asked::Failed { why, rest } => {
+                    tracing::info!("the mirror {name:?}: {why}");
+                    mirrors.failed(&name, why, rest);
+                }
+            }
+        }
+        self.ask_links(blob, max)
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn ask_links(&self, _: &BlobId, _: u64) -> Option<u64> {
+        None
+    }
+
+    #[cfg(feature = "http")]
+    fn ask_links(&self, blob: &BlobId, max: u64) -> Option<u64> {
+        let config = &self.inner().config;
+        if config.video_links == Some(false) {
+            return None;
+        }
+        let private = config.private_video_links == Some(true);
+        let parts = self.parts_of(blob);
+        if parts.is_empty() {
+            return None;
+        }
+        let web = super::web::Web::new(private, &self.inner().builder.http);
+        let web = Arc::new(web.ok()?);
+        for part in parts {
+            let place = Place {
+                web: Arc::clone(&web),
+                part,
+            };
+            match self.ask_place(&place, blob, max) {
+                Asked::Got(size) => return Some(size),
+                Asked::NoRoom => return None,
+                Asked::Not => {}
+                Asked::Failed { why, .. } => tracing::info!("{}: {why}", place.name()),
+            }
+        }
+        None
+    }
+
+    fn ask_place(&self, mirror: &dyn Mirror, blob: &BlobId, max: u64) -> Asked {
+        let store = &*self.inner().blobs;
+        match fetch_into(mirror, store, blob, max, now_ms()) {
+            Ok(added) => Asked::Got(added.size),
+            Err(MirrorFetchError::Mirror(MirrorError::NotFound { .. })) => Asked::Not,
+            Err(MirrorFetchError::Store(error)) if error.is_full() => {
+                self.disk_refused();
+                Asked::NoRoom
+            }
+            Err(error) => {
+                let one = matches!(
+                    error,
+                    MirrorFetchError::TooLong { .. }
+                        | MirrorFetchError::Mirror(MirrorError::TooLarge { .. })
+                        | MirrorFetchError::Store(StoreError::WrongHash { .. })
+                );
+                Asked::Failed {
+                    why: words(&error),
+                    rest: !one,
+                }
+            }
+        }
+    }
+}
+
+/// What lies at one web address, as a mirror that has nothing else.
+#[cfg(feature = "http")]
+struct Place {
+    web: Arc<super::web::Web>,
+    part: super::links::Part,
+}
+
+#[cfg(feature = "http")]
+impl Mirror for Place {
+    fn name(&self) -> &str {
+        &self.part.url
+    }
+
+    fn fetch(
+        &self,
+        id: &BlobId,
+        max: u64,
+    ) -> Result<Box<dyn std::io::Read + Send>, MirrorError> {
+        let url = self.web.url(&self.part.url)?;
+        self.web.get(id, url, self.part.range, max)
+    }
+
+    fn claims(&self, _: &BlobId) -> Result<Option<u64>, MirrorError> {
+        Ok(None)
+    }
+
+    fn put(&self, _: &BlobId, _: &[u8]) -> Result<(), MirrorError> {
+        Err(MirrorError::Refused {
+            reason: "nothing can be put at a video's address".into(),
+        })
+    }
+}
