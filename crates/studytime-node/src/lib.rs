@@ -27,7 +27,8 @@
 //!
 //! # Features
 //!
-//! `http` (off by default) lets links of room servers be redeemed over HTTPS.
+//! Both are off by default. `http` lets links of room servers be redeemed over HTTPS, and mirrors
+//! on web servers be asked; `s3` is for mirrors that speak S3.
 //!
 //! The crate links `kuska-handshake`, so it is under the AGPL; the crates below it are not.
 

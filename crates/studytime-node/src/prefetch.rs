@@ -222,6 +222,9 @@ impl Node {
             list.push((next.blob, next.spec));
         }
         inner.storage.set_lacking(course, lacking);
+        if lacking.is_some_and(|bytes| room.left() < bytes) {
+            inner.storage.stands_still();
+        }
         let more = missing.len() > list.len();
         {
             let mut waiting = inner.prefetch.waiting();

@@ -52,13 +52,10 @@ pub(crate) fn spawn(
     tasks.spawn(until_stopped(node.clone(), asker(node.clone())));
     tasks.spawn(until_stopped(node.clone(), prefetch::pacer(node.clone())));
     tasks.spawn(until_stopped(node.clone(), storage::keeper(node.clone())));
-    tasks.spawn(until_stopped(node.clone(), storage::repairer(node.clone())));
     tasks.spawn(until_stopped(node.clone(), mirror::fetcher(node.clone())));
     if node.inner().dir.kind() == LockKind::Serve {
-        tasks.spawn(until_stopped(
-            node.clone(),
-            storage::scrubber(node.clone()),
-        ));
+        tasks.spawn(until_stopped(node.clone(), storage::repairer(node.clone())));
+        tasks.spawn(until_stopped(node.clone(), storage::scrubber(node.clone())));
     }
     if let Some(chores) = node.inner().hub.take_chores() {
         // Not stopped early: the clocks of closing connections are saved last.

@@ -161,6 +161,8 @@ fn event_name(event: &Event) -> &'static str {
     match event {
         Event::CatalogChanged { .. } => "catalog_changed",
         Event::Download { .. } => "download",
+        Event::Storage { .. } => "storage",
+        Event::DownloadsChanged {} => "downloads_changed",
         Event::Peer { .. } => "peer",
         Event::Lock { .. } => "lock",
         Event::Problem { .. } => "problem",

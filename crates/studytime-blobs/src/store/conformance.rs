@@ -345,7 +345,11 @@ fn verify(store: &dyn BlobStore) -> Law {
     ensure(law, found == Verdict::Sound(5), found)?;
     ensure(law, store.usage()? == before, store.usage()?)?;
     let found = store.verify(&BlobId::of(b"not here"))?;
-    ensure("what is not here is no damage", found == Verdict::Absent, found)?;
+    ensure(
+        "what is not here is no damage",
+        found == Verdict::Absent,
+        found,
+    )?;
     let found = store.verify(&BlobId::EMPTY)?;
     ensure("the empty blob is sound", found == Verdict::Sound(0), found)
 }

@@ -142,12 +142,20 @@ fn size(text: &str) -> Result<u64, String> {
         Some('t' | 'T') => (text.split_at(text.len() - 1).0, 1e12),
         _ => (text, 1.0),
     };
-    let number: f64 = number.trim().replace(',', ".").parse().map_err(|_| wrong())?;
+    let number: f64 = number
+        .trim()
+        .replace(',', ".")
+        .parse()
+        .map_err(|_| wrong())?;
     let bytes = number * unit;
     if !(0.0..=1e18).contains(&bytes) {
         return Err(wrong());
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "looked at above")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "looked at above"
+    )]
     Ok(bytes.round() as u64)
 }
 

@@ -91,7 +91,10 @@ pub(crate) async fn run(context: &Context, blob: Blob) -> Result<(), Failure> {
                         "too many",
                         match reply.short_by {
                             0 => String::new(),
-                            n => format!("{}: all that is left is pinned, or was just used", bytes(n)),
+                            n => format!(
+                                "{}: all that is left is pinned, or was just used",
+                                bytes(n)
+                            ),
                         },
                     ),
                 ]);

@@ -91,7 +91,11 @@ fn describe(t: &mut Text, reply: &DownloadsReply) {
         classes(t, &reply.classes);
     }
     for course in &reply.courses {
-        t.line(format!("{}  {}/s at most", course.feed_id, bytes(course.limit)));
+        t.line(format!(
+            "{}  {}/s at most",
+            course.feed_id,
+            bytes(course.limit)
+        ));
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) async fn run(context: &Context, mirror: Mirror) -> Result<(), Failure
             let done = context.call(api::MirrorAdd { mirror }).await?;
             context.out.value(&done, |t| {
                 t.line(format!("{name:?} is asked for files that no node has."));
-                t.dim("Fill it: studytime mirror push NAME; look at it: studytime mirror check NAME");
+                t.dim(
+                    "Fill it: studytime mirror push NAME; look at it: studytime mirror check NAME",
+                );
             })
         }
         Mirror::List => list(context).await,
@@ -91,7 +93,11 @@ fn ok(well: bool) -> Result<(), Failure> {
 }
 
 fn amount(blobs: &BlobCount) -> String {
-    format!("{}, {}", count(blobs.count, "file", "files"), bytes(blobs.bytes))
+    format!(
+        "{}, {}",
+        count(blobs.count, "file", "files"),
+        bytes(blobs.bytes)
+    )
 }
 
 fn problems(t: &mut Text, problems: &[MirrorProblem]) {
@@ -99,7 +105,10 @@ fn problems(t: &mut Text, problems: &[MirrorProblem]) {
         t.line(format!("{}  {}", problem.blob, problem.problem));
     }
     if problems.len() > SHOWN {
-        t.dim(format!("… and {} more; --json shows them", problems.len() - SHOWN));
+        t.dim(format!(
+            "… and {} more; --json shows them",
+            problems.len() - SHOWN
+        ));
     }
 }
 

@@ -1,9 +1,7 @@
 //! Blobs: added, fetched, listed, cleaned up.
 
 use super::Report;
-use crate::api::{
-    ApiError, BlobAdded, BlobGet, BlobInfo, Progress, ProgressUnit,
-};
+use crate::api::{ApiError, BlobAdded, BlobGet, BlobInfo, Progress, ProgressUnit};
 use crate::clock::now_ms;
 use crate::media::{WantGuard, manifest_of};
 use crate::node::Node;

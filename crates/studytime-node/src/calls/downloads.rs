@@ -14,7 +14,8 @@ impl Node {
         self.blocking(move |n| {
             let room = n.room()?;
             let usage = n.inner().blobs.usage();
-            let usage = usage.map_err(|e| ApiError::failed("the blobs could not be counted", &e))?;
+            let usage =
+                usage.map_err(|e| ApiError::failed("the blobs could not be counted", &e))?;
             let rules = n.inner().prefetch.gate.rules();
             Ok(DownloadsReply {
                 used: BlobCount {

@@ -55,8 +55,13 @@ impl Node {
         report: Report<'_>,
     ) -> Result<MirrorPushed, ApiError> {
         let mut reply = MirrorPushed::default();
-        self.each_file(name, course, "Sending", push_one, report, |blob, done| {
-            match done {
+        self.each_file(
+            name,
+            course,
+            "Sending",
+            push_one,
+            report,
+            |blob, done| match done {
                 Outcome::There(size) => {
                     reply.there.count += 1;
                     reply.there.bytes += size;
@@ -70,8 +75,8 @@ impl Node {
                 Outcome::Wrong(problem) | Outcome::Failed(problem) => {
                     note(&mut reply.problems, blob, problem);
                 }
-            }
-        })
+            },
+        )
         .await?;
         Ok(reply)
     }
@@ -89,8 +94,13 @@ impl Node {
             ..MirrorChecked::default()
         };
         let check = if read { read_one } else { claim_one };
-        self.each_file(name, course, "Checking", check, report, |blob, done| {
-            match done {
+        self.each_file(
+            name,
+            course,
+            "Checking",
+            check,
+            report,
+            |blob, done| match done {
                 Outcome::There(size) | Outcome::Sent(size) => {
                     reply.there.count += 1;
                     reply.there.bytes += size;
@@ -102,8 +112,8 @@ impl Node {
                 Outcome::Wrong(problem) | Outcome::Failed(problem) => {
                     note(&mut reply.problems, blob, problem);
                 }
-            }
-        })
+            },
+        )
         .await?;
         Ok(reply)
     }

@@ -107,23 +107,19 @@ impl Node {
             Q::BlobAdd(c) => Reply::BlobAdd(self.blob_add(c.path, report).await?),
             Q::BlobGet(c) => Reply::BlobGet(self.blob_get(c, report).await?),
             Q::BlobList(_) => Reply::BlobList(self.blob_list().await?),
-            Q::BlobGc(c) => {
-                Reply::BlobGc(self.blocking(move |n| n.clean_up(c.dry_run)).await?)
-            }
+            Q::BlobGc(c) => Reply::BlobGc(self.blocking(move |n| n.clean_up(c.dry_run)).await?),
             Q::BlobScrub(_) => Reply::BlobScrub(self.scrub_all(report).await?),
             Q::Downloads(c) => Reply::Downloads(self.downloads(c.by_class).await?),
-            Q::DownloadsChange(c) => {
-                Reply::DownloadsChange(self.downloads_change(c.edit).await?)
-            }
+            Q::DownloadsChange(c) => Reply::DownloadsChange(self.downloads_change(c.edit).await?),
             Q::MirrorList(_) => Reply::MirrorList(self.mirror_list()),
             Q::MirrorAdd(c) => Reply::MirrorAdd(self.mirror_add(c.mirror).await?),
             Q::MirrorRemove(c) => Reply::MirrorRemove(self.mirror_remove(c.name).await?),
             Q::MirrorPush(c) => {
                 Reply::MirrorPush(self.mirror_push(&c.name, c.course, report).await?)
             }
-            Q::MirrorCheck(c) => Reply::MirrorCheck(
-                self.mirror_check(&c.name, c.course, c.read, report).await?,
-            ),
+            Q::MirrorCheck(c) => {
+                Reply::MirrorCheck(self.mirror_check(&c.name, c.course, c.read, report).await?)
+            }
             Q::Backup(c) => Reply::Backup(self.backup(c.path, c.blobs, report).await?),
             Q::FeedLog(c) => Reply::FeedLog(self.feed_log(c.id, c.from, c.limit).await?),
             Q::FeedStatus(c) => Reply::FeedStatus(self.feed_status(c.id).await?),

@@ -55,7 +55,10 @@ enum Asked {
     /// It does not have it.
     Not,
     /// It has something else, or too much, or failed; `rest` it for a while.
-    Failed { why: String, rest: bool },
+    Failed {
+        why: String,
+        rest: bool,
+    },
     /// Nothing can be kept at the moment: no other place needs to be asked.
     NoRoom,
 }
@@ -107,11 +110,15 @@ impl Node {
         if parts.is_empty() {
             return None;
         }
-        let web = super::web::Web::new(private, &self.inner().builder.http);
-        let web = Arc::new(web.ok()?);
+        let web = &self.inner().mirrors.web;
+        let web = web.get_or_init(|| {
+            let web = super::web::Web::new(private, &self.inner().builder.http);
+            web.ok().map(Arc::new)
+        });
+        let web = web.as_ref()?;
         for part in parts {
             let place = Place {
-                web: Arc::clone(&web),
+                web: Arc::clone(web),
                 part,
             };
             match self.ask_place(&place, blob, max) {
@@ -162,11 +169,7 @@ impl Mirror for Place {
         &self.part.url
     }
 
-    fn fetch(
-        &self,
-        id: &BlobId,
-        max: u64,
-    ) -> Result<Box<dyn std::io::Read + Send>, MirrorError> {
+    fn fetch(&self, id: &BlobId, max: u64) -> Result<Box<dyn std::io::Read + Send>, MirrorError> {
         let url = self.web.url(&self.part.url)?;
         self.web.get(id, url, self.part.range, max)
     }

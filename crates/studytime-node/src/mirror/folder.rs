@@ -75,7 +75,8 @@ impl Mirror for Folder {
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt as _;
-                file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+                file.as_file()
+                    .set_permissions(fs::Permissions::from_mode(0o644))?;
             }
             file.persist(&path).map_err(|e| e.error)?;
             Ok(())

@@ -58,6 +58,9 @@ pub(crate) struct Known {
 pub(crate) struct Mirrors {
     known: Mutex<Vec<Known>>,
     pub(super) links: links::Links,
+    /// Asks the addresses of videos; none when this machine trusts nobody.
+    #[cfg(feature = "http")]
+    pub(super) web: std::sync::OnceLock<Option<Arc<web::Web>>>,
 }
 
 impl std::fmt::Debug for Mirrors {
@@ -205,11 +208,18 @@ impl Node {
     pub(crate) fn add_mirror(&self, spec: MirrorSpec) -> Result<(), ApiError> {
         let name = spec.name.trim();
         if name.is_empty() || name != spec.name {
-            return Err(ApiError::usage("a mirror needs a name, without spaces around it"));
+            return Err(ApiError::usage(
+                "a mirror needs a name, without spaces around it",
+            ));
         }
         let texts = [&spec.name, &spec.url, &spec.region];
-        if texts.iter().any(|t| t.len() > MAX_TEXT || t.chars().any(char::is_control)) {
-            return Err(ApiError::usage("the name or address of the mirror is too long"));
+        if texts
+            .iter()
+            .any(|t| t.len() > MAX_TEXT || t.chars().any(char::is_control))
+        {
+            return Err(ApiError::usage(
+                "the name or address of the mirror is too long",
+            ));
         }
         if spec.access_key.is_some() != spec.secret_key.is_some() {
             return Err(ApiError::usage(

@@ -41,7 +41,9 @@ impl S3 {
         let web = Web::new(spec.private, options)?;
         let mut endpoint = web.url(url)?;
         if !endpoint.username().is_empty() || endpoint.password().is_some() {
-            return Err(refused("the keys of an S3 store do not stand in its address"));
+            return Err(refused(
+                "the keys of an S3 store do not stand in its address",
+            ));
         }
         let path = endpoint.path().trim_matches('/').to_owned();
         let (bucket, folder) = path.split_once('/').unwrap_or((&path, ""));

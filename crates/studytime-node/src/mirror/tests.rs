@@ -17,7 +17,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use studytime_blobs::mirror::{MirrorFetchError, fetch_into, path_of};
 use studytime_blobs::store::{BlobStore as _, MemoryStore, StoreError};
-use studytime_schema::content::{Content, LessonVideo, VideoSource};
 use studytime_schema::{BlobId, FeedId, NetworkKey};
 use tokio::net::TcpListener;
 
@@ -42,8 +41,8 @@ async fn endless() -> Body {
 impl Tricks {
     async fn new() -> Self {
         let names = [
-            "honest", "wrong", "long", "endless", "cut", "gone", "secret", "broken", "round", "away", "inside",
-            "moved",
+            "honest", "wrong", "long", "endless", "cut", "gone", "secret", "broken", "round",
+            "away", "inside", "moved",
         ];
         let blobs: HashMap<&str, BlobId> = names.map(|n| (n, BlobId::of(n.as_bytes()))).into();
         let by_path: HashMap<String, &str> =
@@ -56,9 +55,7 @@ impl Tricks {
                 Some("wrong") => "something else".into_response(),
                 Some("long") => vec![0_u8; 2_000].into_response(),
                 Some("endless") => endless().await.into_response(),
-                Some("cut") => {
-                    ([(header::CONTENT_LENGTH, "3")], Body::from("cut")).into_response()
-                }
+                Some("cut") => ([(header::CONTENT_LENGTH, "3")], Body::from("cut")).into_response(),
                 Some("secret") => StatusCode::FORBIDDEN.into_response(),
                 Some("broken") => StatusCode::BAD_GATEWAY.into_response(),
                 Some("round") => Redirect::temporary("/files/as/round").into_response(),
@@ -105,7 +102,11 @@ async fn whatever_a_server_does_only_the_blob_is_taken() {
     ));
     assert!(matches!(
         of("long").await,
-        Err(MirrorFetchError::Mirror(MirrorError::TooLarge { size: 2_000, max: 1_000, .. }))
+        Err(MirrorFetchError::Mirror(MirrorError::TooLarge {
+            size: 2_000,
+            max: 1_000,
+            ..
+        }))
     ));
     assert!(matches!(
         of("endless").await,
@@ -136,7 +137,10 @@ async fn a_private_network_is_not_asked_unless_the_user_said_so() {
         Ok(_) => panic!("{url} was taken"),
     };
     let error = refused(format!("http://{}/files", tricks.at));
-    assert!(error.contains("private network") && error.contains("--private"), "{error}");
+    assert!(
+        error.contains("private network") && error.contains("--private"),
+        "{error}"
+    );
     refused(format!("http://[::ffff:127.0.0.1]:{}/", tricks.at.port()));
     for url in ["ftp://example.org/", "nonsense", "https://"] {
         refused(url.to_owned());
@@ -166,15 +170,24 @@ async fn a_folder_takes_files_and_says_when_it_is_not_there() {
     let folder = folder::Folder::new(path.to_str().unwrap());
     let id = BlobId::of(b"a lesson");
     assert_eq!(folder.claims(&id).unwrap(), None);
-    assert!(matches!(folder.fetch(&id, 100), Err(MirrorError::NotFound { .. })));
+    assert!(matches!(
+        folder.fetch(&id, 100),
+        Err(MirrorError::NotFound { .. })
+    ));
     folder.put(&id, b"a lesson").unwrap();
     assert_eq!(std::fs::read(path.join(path_of(&id))).unwrap(), b"a lesson");
     assert_eq!(folder.claims(&id).unwrap(), Some(8));
     let store = MemoryStore::new();
     assert_eq!(fetch_into(&folder, &store, &id, 100, 1).unwrap().size, 8);
-    assert!(matches!(folder.fetch(&id, 7), Err(MirrorError::TooLarge { .. })));
+    assert!(matches!(
+        folder.fetch(&id, 7),
+        Err(MirrorError::TooLarge { .. })
+    ));
     std::fs::remove_dir_all(&path).unwrap();
-    assert!(matches!(folder.claims(&id), Err(MirrorError::Unreachable { .. })));
+    assert!(matches!(
+        folder.claims(&id),
+        Err(MirrorError::Unreachable { .. })
+    ));
     assert!(folder.put(&id, b"a lesson").is_err());
     assert!(!path.exists(), "made where nothing is mounted");
 }
@@ -197,7 +210,10 @@ async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "never happened: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -249,18 +265,18 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
     std::fs::write(&path, &film).unwrap();
     let added = a.call(BlobAdd { path }).await.unwrap();
     assert!(added.manifest);
-    let mut video = LessonVideo::new(1, "Film");
-    video.sources.push(VideoSource {
-        link: Some(added.id),
-        manifest: true,
-        size: Some(added.size),
-        url: Some(format!("http://{at}/film.mp4")),
-        ..VideoSource::default()
+    let video = serde_json::json!({
+        "type": "studytime_course_lesson_video",
+        "lesson_number": 1,
+        "name": "Film",
+        "sources": [{
+            "link": added.id,
+            "manifest": true,
+            "size": added.size,
+            "url": format!("http://{at}/film.mp4"),
+        }],
     });
-    author
-        .publish(course, vec![Content::LessonVideo(video)])
-        .await
-        .unwrap();
+    author.publish_values(course, vec![video]).await.unwrap();
     let list = a.call(CatalogList {}).await.unwrap()[0].id;
 
     // The learner gets messages and the manifest, and then the author is gone.
@@ -296,7 +312,12 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
     })
     .await;
 
-    l.call(CourseStart { id: course, wait: true }).await.unwrap();
+    l.call(CourseStart {
+        id: course,
+        wait: true,
+    })
+    .await
+    .unwrap();
     let output = tmp.path().join("again.mp4");
     let get = BlobGet {
         id: added.id,
@@ -308,7 +329,10 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
     assert!(std::fs::read(&output).unwrap() == film, "another film");
     let asked = asked.lock().unwrap().clone();
     assert_eq!(asked.len(), 7, "{asked:?}");
-    assert!(asked.contains(&"bytes=6291456-6999999".to_owned()), "{asked:?}");
+    assert!(
+        asked.contains(&"bytes=6291456-6999999".to_owned()),
+        "{asked:?}"
+    );
 
     // Without leave, the same address is not asked: it lies on this machine.
     let wanted: BlobId = {
@@ -316,7 +340,10 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
         manifest.segments[0]
     };
     let strict = Web::new(false, &HttpOptions::default()).unwrap();
-    let parts = learner.blocking(move |n| Ok(n.parts_of(&wanted))).await.unwrap();
+    let parts = learner
+        .blocking(move |n| Ok(n.parts_of(&wanted)))
+        .await
+        .unwrap();
     assert_eq!(parts.len(), 1);
     assert_eq!(parts[0].range, Some((0, 1 << 20)));
     assert!(words(&strict.url(&parts[0].url).unwrap_err()).contains("private network"));

@@ -184,11 +184,11 @@ impl Web {
         let response = self.ask(&Method::PUT, url, |request| request.body(bytes.clone()))?;
         match response.status() {
             status if status.is_success() => Ok(()),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                Err(refused(format!(
-                    "{name} takes no files this way; copy the folder `blobs/sha256` of the data directory there by other means"
-                )))
-            }
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Err(refused(format!(
+                "{name} takes no files this way; copy the folder `blobs/sha256` of the data directory there by other means"
+            ))),
             status => Err(said_no(&name, status, id)),
         }
     }
@@ -259,11 +259,17 @@ pub(super) struct WebFolder {
 }
 
 impl WebFolder {
-    pub(super) fn new(url: &str, private: bool, options: &HttpOptions) -> Result<Self, MirrorError> {
+    pub(super) fn new(
+        url: &str,
+        private: bool,
+        options: &HttpOptions,
+    ) -> Result<Self, MirrorError> {
         let web = Web::new(private, options)?;
         let mut base = web.url(url)?;
         if base.query().is_some() || base.fragment().is_some() {
-            return Err(refused("the address of a mirror ends with a folder, without ? or #"));
+            return Err(refused(
+                "the address of a mirror ends with a folder, without ? or #",
+            ));
         }
         if !base.path().ends_with('/') {
             let path = format!("{}/", base.path());

@@ -162,10 +162,17 @@ pub(crate) async fn pacer(node: Node) {
             node.downloads_changed();
         }
         let (due, next) = gate.due(now);
-        for course in due {
-            node.refresh_course(course).await;
+        if !due.is_empty() {
+            // Some may have been left or paused meanwhile.
+            let fetched = node.blocking(|n| n.fetched_courses()).await;
+            let fetched = fetched.unwrap_or_default();
+            for course in due.into_iter().filter(|c| fetched.contains(c)) {
+                node.refresh_course(course).await;
+            }
         }
-        let wait = next.map_or(LOOK, |at| Duration::from_millis(at.saturating_sub(now)).min(LOOK));
+        let wait = next.map_or(LOOK, |at| {
+            Duration::from_millis(at.saturating_sub(now)).min(LOOK)
+        });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = gate.changed.notified() => {}
@@ -211,7 +218,10 @@ impl Node {
         if let Some(hours) = &edit.hours {
             rules.hours = match hours.trim() {
                 "" => None,
-                text => Some(text.parse::<Hours>().map_err(|e| ApiError::refused(e.to_string()))?),
+                text => Some(
+                    text.parse::<Hours>()
+                        .map_err(|e| ApiError::refused(e.to_string()))?,
+                ),
             };
         }
         for (course, limit) in &edit.courses {

@@ -8,7 +8,7 @@ use crate::node::Node;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use studytime_blobs::quota::{self, Candidate, Class, Held, Quota};
+use studytime_blobs::quota::{self, Candidate, Class, Held, Plan, Quota};
 use studytime_blobs::wants::WantsConfig;
 use studytime_schema::{BlobId, MAX_BLOB_SIZE};
 
@@ -61,6 +61,7 @@ impl Node {
     fn keep_within(&self, rested: bool) -> Result<Looked, ApiError> {
         let storage = &self.inner().storage;
         let room = self.room()?;
+        storage.disk_seen(&room);
         self.hold_back(&room);
         let reserve = reserve(&room.quota);
         let wanted = storage.waiting().map(|bytes| bytes.max(reserve));
@@ -79,7 +80,11 @@ impl Node {
             gone.extend(make_room(&all, &gone, &room, bytes));
         }
         if gone.is_empty() {
-            return Ok(if over { Looked::InVain } else { Looked::Nothing });
+            return Ok(if over {
+                Looked::InVain
+            } else {
+                Looked::Nothing
+            });
         }
         let freed = self.delete_blobs(gone)?;
         tracing::info!("{freed} bytes of blobs were deleted to keep within the limits");
@@ -168,8 +173,29 @@ impl Node {
     }
 }
 
-fn plan(all: &[Candidate], room: &Room) -> quota::Plan {
-    quota::plan(all, &room.quota, room.free, now_ms())
+/// What is beyond the limits. For the disk's sake only goes what nobody here asked
+/// for: whatever fills the disk, a started course stays.
+fn plan(all: &[Candidate], room: &Room) -> Plan {
+    let mut plan = quota::plan(all, &room.quota, None, now_ms());
+    let gone: HashSet<&BlobId> = plan.delete.iter().collect();
+    let lesser = all.iter().filter(|b| b.class < Class::Started);
+    let lesser: Vec<Candidate> = lesser.filter(|b| !gone.contains(&b.id)).copied().collect();
+    let free = room.free.map(|f| f.saturating_add(plan.freed));
+    let for_disk = quota::plan(&lesser, &no_limits(&room.quota), free, now_ms());
+    plan.delete.extend(for_disk.delete);
+    plan.freed += for_disk.freed;
+    plan.short_by = plan.short_by.max(for_disk.short_by);
+    plan
+}
+
+/// Only the disk's floor.
+fn no_limits(quota: &Quota) -> Quota {
+    Quota {
+        total: u64::MAX,
+        strangers: u64::MAX,
+        friends: u64::MAX,
+        ..*quota
+    }
 }
 
 /// Blobs of friends and strangers that go beside `gone`, so that `bytes` have room.
@@ -178,7 +204,11 @@ fn make_room(all: &[Candidate], gone: &[BlobId], room: &Room, bytes: u64) -> Vec
     let stays = all.iter().filter(|b| !gone.contains(&b.id));
     let (lesser, better): (Vec<Candidate>, Vec<Candidate>) =
         stays.copied().partition(|b| b.class < Class::Started);
-    let freed: u64 = all.iter().filter(|b| gone.contains(&b.id)).map(|b| b.size).sum();
+    let freed: u64 = all
+        .iter()
+        .filter(|b| gone.contains(&b.id))
+        .map(|b| b.size)
+        .sum();
     let used: u64 = better.iter().map(|b| b.size).sum();
     let quota = Quota {
         total: room.quota.total.saturating_sub(used).saturating_sub(bytes),
@@ -227,7 +257,8 @@ mod tests {
             blob(3, Class::Friends, 10),
             blob(4, Class::Strangers, 20),
         ];
-        let names = |gone: Vec<BlobId>| -> Vec<u8> { gone.iter().map(|b| b.as_bytes()[0]).collect() };
+        let names =
+            |gone: Vec<BlobId>| -> Vec<u8> { gone.iter().map(|b| b.as_bytes()[0]).collect() };
         let room = room(100, None);
         assert!(plan(&all, &room).delete.is_empty());
         assert_eq!(names(make_room(&all, &[], &room, 15)), [4]);
@@ -235,6 +266,24 @@ mod tests {
         assert_eq!(names(make_room(&all, &[], &room, 90)), [4, 3]);
         // What goes anyway counts.
         assert!(make_room(&all, &[all[3].id], &room, 15).is_empty());
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_of_a_started_course() {
+        let all = [
+            blob(1, Class::Started, 30),
+            blob(2, Class::Friends, 5),
+            blob(3, Class::Strangers, 5),
+        ];
+        let full = plan(&all, &room(40, Some(0)));
+        assert_eq!(full.delete, [all[2].id, all[1].id]);
+        assert_eq!((full.freed, full.short_by), (10, 30));
+        // Beyond the user's own limit it goes, last.
+        let over = plan(&all, &room(40, None));
+        assert!(over.delete.is_empty());
+        let mut small = room(40, None);
+        small.quota.total = 20;
+        assert_eq!(plan(&all, &small).delete.len(), 3);
     }
 
     #[test]

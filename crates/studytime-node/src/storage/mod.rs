@@ -30,13 +30,16 @@ pub(crate) const BLOB_QUOTA: &str = "blob_quota";
 pub(crate) const FREE_FLOOR: &str = "free_floor";
 /// How long a disk that refused to take more is left alone.
 const FULL_FOR: u64 = 30_000;
+/// With so much free a disk is not full, whatever it said before.
+const NOT_FULL: u64 = 64 << 20;
 
 /// What is known of the room for blobs between two looks.
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
     /// Courses whose next file has no room, with its size.
     lacking: Mutex<BTreeMap<FeedId, u64>>,
-    /// When the disk last refused to take more, in milliseconds since 1970; 0 for never.
+    /// When the disk last refused to take more, in milliseconds since 1970; 0 when it
+    /// has taken something since.
     refused: AtomicU64,
     /// Whether people were told that downloads have stopped.
     told: AtomicBool,
@@ -89,9 +92,36 @@ impl Storage {
         self.lacking().values().min().copied()
     }
 
+    /// The disk refused to take more, a moment ago.
     fn disk_refused(&self, now: u64) -> bool {
-        let at = self.refused.load(Ordering::Relaxed);
-        at > 0 && now < at.saturating_add(FULL_FOR)
+        self.disk_full()
+            && now
+                < self
+                    .refused
+                    .load(Ordering::Relaxed)
+                    .saturating_add(FULL_FOR)
+    }
+
+    /// The disk refused to take more, and has taken nothing since.
+    fn disk_full(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) > 0
+    }
+
+    /// There is room on the disk again, although nothing was stored.
+    fn disk_seen(&self, room: &Room) {
+        let much = room
+            .free
+            .is_some_and(|f| f > room.quota.free_floor.max(NOT_FULL));
+        if much && !room.refused {
+            self.refused.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A course cannot go on for want of room.
+    pub(crate) fn stands_still(&self) {
+        if !self.told.load(Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
     }
 }
 
@@ -110,7 +140,9 @@ impl Room {
     /// What downloads in the background may still take.
     pub(crate) fn left(&self) -> u64 {
         let quota = self.quota.total.saturating_sub(self.used);
-        let disk = self.free.map_or(u64::MAX, |f| f.saturating_sub(self.quota.free_floor));
+        let disk = self
+            .free
+            .map_or(u64::MAX, |f| f.saturating_sub(self.quota.free_floor));
         if self.refused { 0 } else { quota.min(disk) }
     }
 
@@ -179,8 +211,12 @@ impl Node {
     /// Why downloads stand still for want of room; `None` when they do not. Blocks.
     pub(crate) fn stopped_for_room(&self) -> Result<Option<Stopped>, ApiError> {
         let room = self.room()?;
-        if room.refused {
-            return Ok(room.stopped(1));
+        if self.inner().storage.disk_full() {
+            let full = Room {
+                refused: true,
+                ..room
+            };
+            return Ok(full.stopped(1));
         }
         let waiting = self.inner().storage.waiting();
         Ok(waiting.and_then(|bytes| room.stopped(bytes)))

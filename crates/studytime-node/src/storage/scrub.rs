@@ -223,7 +223,7 @@ impl Node {
                 reply.checked.bytes,
                 total,
             ));
-            if place.after.is_none() {
+            if place.after.is_none() || self.inner().stop.is_cancelled() {
                 break;
             }
         }

@@ -198,8 +198,8 @@ pub(crate) async fn show(
 
 fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
     let needed = reply.bytes_total.saturating_sub(reply.bytes_here);
-    let no_room = (needed > reply.bytes_room)
-        .then(|| (text::size(needed), text::size(reply.bytes_room)));
+    let no_room =
+        (needed > reply.bytes_room).then(|| (text::size(needed), text::size(reply.bytes_room)));
     let detail = reply.detail;
     let id = detail.record.feed_id;
     let hue = text::hue(&detail.category);
@@ -274,7 +274,12 @@ fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
         pinned: reply.pinned,
         paused: reply.paused,
         bookmarked,
-        holding: Holding::new(&id, reply.bytes_here, reply.bytes_total, reply.unknown_files),
+        holding: Holding::new(
+            &id,
+            reply.bytes_here,
+            reply.bytes_total,
+            reply.unknown_files,
+        ),
         no_room,
         percent: progress.percent,
         done: progress.lessons_done,

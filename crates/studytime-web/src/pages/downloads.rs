@@ -144,7 +144,8 @@ async fn page(
     };
     let (status, downloads, started, others) = tokio::try_join!(
         app.node.call(Status {}),
-        app.node.call(studytime_node::api::Downloads { by_class: false }),
+        app.node
+            .call(studytime_node::api::Downloads { by_class: false }),
         app.node.call(query(Some(true), false)),
         app.node.call(query(Some(false), true)),
     )?;

@@ -192,7 +192,10 @@ pub(super) fn kilobytes(typed: &str) -> Result<u64, Problem> {
     if typed.is_empty() {
         return Ok(0);
     }
-    let number = typed.parse::<u64>().ok().filter(|n| (1..=1_000_000_000).contains(n));
+    let number = typed
+        .parse::<u64>()
+        .ok()
+        .filter(|n| (1..=1_000_000_000).contains(n));
     number.map(|n| n * 1_000).ok_or_else(|| {
         Problem::usage("The speed must be a whole number of kilobytes a second, such as 500.")
     })

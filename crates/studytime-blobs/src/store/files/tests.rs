@@ -31,7 +31,8 @@ fn damage_is_found_whatever_the_row_says() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let add = |bytes: &[u8]| store.add(bytes, Durability::Synced, 1).unwrap().id;
-    let [flipped, short, lost, sound] = [b"flipped", b"cut off", b"lost me", b"sound 1"].map(|b| add(b));
+    let [flipped, short, lost, sound] =
+        [b"flipped", b"cut off", b"lost me", b"sound 1"].map(|b| add(b));
     store.pin(&Pinner::User, &[flipped]).unwrap();
     fs::write(path_of(dir.path(), &flipped), b"flopped").unwrap();
     fs::write(path_of(dir.path(), &short), b"cut").unwrap();
