@@ -66,6 +66,15 @@ impl Home {
         }
     }
 
+    /// Below a folder of one's own choosing.
+    pub fn within(folder: &Path) -> Self {
+        let dir = tempfile::tempdir_in(folder).expect("a temporary directory");
+        Self {
+            dir,
+            network: NETWORK_KEY.to_owned(),
+        }
+    }
+
     /// The data directory; the program makes it.
     pub fn data_dir(&self) -> PathBuf {
         self.path("data")

@@ -4,7 +4,9 @@ use crate::site::*;
 use axum::http::StatusCode;
 use std::time::Duration;
 use studytime_node::Builder;
-use studytime_node::api::{CatalogAdd, CatalogNearby, CatalogNew, PeerConnect, Settings, Status};
+use studytime_node::api::{
+    CatalogAdd, CatalogNearby, CatalogNew, Downloads, PeerConnect, Settings, Status,
+};
 
 #[tokio::test]
 async fn what_is_kept_of_others_is_shown_and_changed() {
@@ -32,6 +34,53 @@ async fn what_is_kept_of_others_is_shown_and_changed() {
     }
     let settings = site.handle().call(Settings {}).await.unwrap();
     assert_eq!(settings.budget_messages, 5_000);
+    site.node.shutdown().await;
+}
+
+#[tokio::test]
+async fn downloads_have_hours_a_speed_and_a_pause() {
+    let site = Site::open().await;
+    let page = text(site.get("/settings").await).await;
+    for name in ["floor", "limit", "hours"] {
+        assert!(page.contains(&format!("name=\"{name}\"")), "{name}: {page}");
+    }
+    let form = "floor=2,5&limit=500&hours=22%3A00-06%3A00";
+    let saved = site.post("/settings", form).await;
+    assert_eq!(header_of(&saved, "location"), "/settings?done=saved");
+    let ask = async || {
+        site.handle()
+            .call(Downloads { by_class: false })
+            .await
+            .unwrap()
+    };
+    let set = ask().await;
+    assert_eq!((set.free_floor, set.limit), (2_500_000_000, Some(500_000)));
+    assert_eq!(set.hours.as_deref(), Some("22:00-06:00"));
+    let page = text(site.get("/downloads").await).await;
+    assert!(
+        page.contains("at 22:00-06:00, at most 500 kB a second"),
+        "{page}"
+    );
+    for wrong in ["limit=fast", "hours=whenever", "floor=much"] {
+        let refused = site.post("/settings", wrong).await;
+        assert!(refused.status().is_client_error(), "{wrong}");
+    }
+    // Empty fields lift limits; absent ones leave them.
+    site.post("/settings", "hours=").await;
+    assert_eq!(
+        (ask().await.hours, ask().await.limit),
+        (None, Some(500_000))
+    );
+    site.post("/settings", "limit=").await;
+    assert_eq!(ask().await.limit, None);
+
+    let paused = site.post("/downloads/pause", "set=1").await;
+    assert_eq!(header_of(&paused, "location"), "/downloads?done=all-paused");
+    assert!(ask().await.paused);
+    let page = text(site.get("/downloads?done=all-paused").await).await;
+    assert!(page.contains("Resume all downloads"), "{page}");
+    site.post("/downloads/pause", "set=0").await;
+    assert!(!ask().await.paused);
     site.node.shutdown().await;
 }
 
