@@ -57,10 +57,10 @@ pub(crate) struct Known {
 #[derive(Default)]
 pub(crate) struct Mirrors {
     known: Mutex<Vec<Known>>,
-    pub(super) links: links::Links,
+    links: links::Links,
     /// Asks the addresses of videos; none when this machine trusts nobody.
     #[cfg(feature = "http")]
-    pub(super) web: std::sync::OnceLock<Option<Arc<web::Web>>>,
+    web: std::sync::OnceLock<Option<Arc<web::Web>>>,
 }
 
 impl std::fmt::Debug for Mirrors {
