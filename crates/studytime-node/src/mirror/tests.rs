@@ -55,7 +55,7 @@ impl Tricks {
                 Some("wrong") => "something else".into_response(),
                 Some("long") => vec![0_u8; 2_000].into_response(),
                 Some("endless") => endless().await.into_response(),
-                Some("cut") => ([(header::CONTENT_LENGTH, "3")], Body::from("cut")).into_response(),
+                Some("cut") => "cu".into_response(),
                 Some("secret") => StatusCode::FORBIDDEN.into_response(),
                 Some("broken") => StatusCode::BAD_GATEWAY.into_response(),
                 Some("round") => Redirect::temporary("/files/as/round").into_response(),
@@ -112,7 +112,10 @@ async fn whatever_a_server_does_only_the_blob_is_taken() {
         of("endless").await,
         Err(MirrorFetchError::TooLong { max: 1_000, .. })
     ));
-    assert_eq!(of("cut").await.unwrap(), b"cut");
+    assert!(matches!(
+        of("cut").await,
+        Err(MirrorFetchError::Store(StoreError::WrongHash { .. }))
+    ));
     assert!(matches!(
         of("gone").await,
         Err(MirrorFetchError::Mirror(MirrorError::NotFound { .. }))
@@ -126,6 +129,28 @@ async fn whatever_a_server_does_only_the_blob_is_taken() {
         let error = words(&of(name).await.unwrap_err());
         assert!(error.contains(said), "{name}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_no_blob() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 4_096];
+            let _ = stream.read(&mut asked).await;
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\nhonest";
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let url = format!("http://{at}/");
+    let folder = Arc::new(WebFolder::new(&url, true, &HttpOptions::default()).unwrap());
+    let broken = ask(&folder, BlobId::of(b"honest")).await;
+    assert!(
+        matches!(broken, Err(MirrorFetchError::Broken { received: 6, .. })),
+        "{broken:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
