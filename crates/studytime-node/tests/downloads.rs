@@ -273,7 +273,7 @@ async fn a_pause_and_the_hours_hold_over_a_restart() {
     let error = l.call(wait).await.unwrap_err();
     assert!(error.message.contains("paused"), "{error}");
     world.learner.shutdown().await;
-    drop(world.learner);
+    drop((world.learner, l));
 
     let learner = node(&world.tmp.path().join("learner")).await;
     let l = learner.handle();
@@ -482,7 +482,7 @@ async fn a_node_alone_gets_a_course_out_of_a_folder() {
     assert!(!blobs.iter().any(|b| b.id == ids[2]));
     // The author mends it; a restart remembers the mirror.
     world.learner.shutdown().await;
-    drop(world.learner);
+    drop((world.learner, l));
     std::fs::write(on_stick(&ids[2]), bytes_of("Mosses", 2)).unwrap();
     let learner = builder(&world.tmp.path().join("learner"))
         .mirror_wait(std::time::Duration::ZERO)

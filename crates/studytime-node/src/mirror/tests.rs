@@ -175,16 +175,21 @@ async fn a_private_network_is_not_asked_unless_the_user_said_so() {
     let folder = Arc::new(WebFolder::new(&url, false, &options).unwrap());
     let error = words(&ask(&folder, tricks.blobs["honest"]).await.unwrap_err());
     assert!(error.contains("private network"), "{error}");
-    // A redirect inwards is held to the same rule: here it starts at an address
-    // that is let through, and is looked at again.
-    let web = Web::new(false, &options).unwrap();
-    let inward = reqwest::Url::parse("http://10.0.0.1/secret").unwrap();
-    let asked = tokio::task::spawn_blocking(move || {
-        let request = |r: reqwest::RequestBuilder| r;
-        web.ask(&reqwest::Method::GET, inward, request).map(|_| ())
+    // A redirect inwards is held to the same rule, wherever it comes from.
+    let web = Web::with(false, &options, |client| {
+        client.resolve("files.example", tricks.at)
     });
-    let error = words(&asked.await.unwrap().unwrap_err());
-    assert!(error.contains("private network"), "{error}");
+    let url = format!("http://files.example:{}/files", tricks.at.port());
+    let folder = Arc::new(WebFolder::over(web.unwrap(), &url).unwrap());
+    assert_eq!(
+        ask(&folder, tricks.blobs["honest"]).await.unwrap(),
+        b"honest"
+    );
+    let error = words(&ask(&folder, tricks.blobs["inside"]).await.unwrap_err());
+    assert!(
+        error.contains("10.0.0.1 lies in a private network"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use super::guard::{self, Resolver};
 use crate::http::{HttpOptions, tls};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, LOCATION, RANGE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,11 +48,20 @@ pub(super) fn host(url: &Url) -> String {
 
 impl Web {
     pub(super) fn new(private: bool, options: &HttpOptions) -> Result<Self, MirrorError> {
+        Self::with(private, options, |client| client)
+    }
+
+    /// Like [`new`](Self::new), with more to say about the client.
+    pub(super) fn with(
+        private: bool,
+        options: &HttpOptions,
+        more: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, MirrorError> {
         let tls = tls(options).map_err(|e| MirrorError::Unreachable {
             reason: e.to_string(),
             source: Some(e.into()),
         })?;
-        let client = Client::builder()
+        let client = more(Client::builder())
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(Resolver { private }))
             .redirect(redirect::Policy::none())
@@ -264,7 +273,11 @@ impl WebFolder {
         private: bool,
         options: &HttpOptions,
     ) -> Result<Self, MirrorError> {
-        let web = Web::new(private, options)?;
+        Self::over(Web::new(private, options)?, url)
+    }
+
+    /// One that is asked by a client made before.
+    pub(super) fn over(web: Web, url: &str) -> Result<Self, MirrorError> {
         let mut base = web.url(url)?;
         if base.query().is_some() || base.fragment().is_some() {
             return Err(refused(
