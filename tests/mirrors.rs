@@ -103,7 +103,9 @@ async fn course(h: &Handle, dir: &Path) -> FeedId {
     std::fs::create_dir(&root).unwrap();
     let small = [b"%PDF-1.4\n".as_slice(), &[7; 100_000]].concat();
     std::fs::write(root.join("01_Small.pdf"), small).unwrap();
-    let large: Vec<u8> = (0..6_000_000_u32).map(|n| (n ^ (n >> 7)) as u8).collect();
+    let large: Vec<u8> = (0..6_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let large = [b"%PDF-1.4\n".as_slice(), &large].concat();
     std::fs::write(root.join("02_Large.pdf"), large).unwrap();
     let import = Import {

@@ -274,7 +274,9 @@ async fn web_file(bytes: Vec<u8>, asked: Arc<Mutex<Vec<String>>>) -> SocketAddr 
 async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
     let tmp = tempfile::tempdir().unwrap();
     // Seven segments, and a file of its own.
-    let film: Vec<u8> = (0..7_000_000_u32).map(|n| (n ^ (n >> 9)) as u8).collect();
+    let film: Vec<u8> = (0..7_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let at = web_file(film.clone(), Arc::clone(&asked)).await;
     let author = node(&tmp.path().join("author")).await;
