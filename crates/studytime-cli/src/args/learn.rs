@@ -29,6 +29,17 @@ pub(crate) enum Course {
         /// The course
         #[arg(value_parser = feed_id)]
         id: FeedId,
+        /// Instead, show which messages of its feed were not taken, and why
+        #[arg(long)]
+        problems: bool,
+    },
+    /// The commonest keywords of courses that are in no subject
+    ///
+    /// Give them one under `[[subjects]]` in config.toml.
+    Keywords {
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
     },
     /// Start a course: all of it is fetched in the order of its lessons, and kept
     Start {
