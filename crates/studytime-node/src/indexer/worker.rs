@@ -229,7 +229,10 @@ impl Worker {
             self.tell(changes?);
         }
         if page.more {
-            self.position.send_replace(self.index.position());
+            // Whoever waits for the end waits until the new index answers.
+            let held_back = u64::from(self.rebuilding);
+            let position = self.index.position().0.saturating_sub(held_back);
+            self.position.send_replace(LogPosition(position));
             return Ok(true);
         }
         if self.rebuilding && page.sound {
