@@ -80,13 +80,20 @@ fn keywords_without_a_subject_are_told_and_can_be_given_one() {
     );
     assert!(home.text(&["course", "keywords"]).contains("bee keeping"));
     let config = home.data_dir().join("config.toml");
-    let subjects = "[[subjects]]\ncategory = \"Nature\"\nsubject = \"Bees\"\nkeywords = [\"Bee-Keeping\"]\n";
+    let subjects =
+        "[[subjects]]\ncategory = \"Nature\"\nsubject = \"Bees\"\nkeywords = [\"Bee-Keeping\"]\n";
     std::fs::write(config, subjects).unwrap();
-    assert_eq!(home.lines(&["course", "keywords"]), [] as [serde_json::Value; 0]);
+    assert_eq!(
+        home.lines(&["course", "keywords"]),
+        [] as [serde_json::Value; 0]
+    );
     let courses = home.lines(&["course", "list", "--subject", "Bees"]);
     assert_eq!(courses[0]["feed_id"], STRANGER);
     // Nothing is known of the course's own messages, so nothing is wrong.
-    assert!(home.lines(&["course", "show", STRANGER, "--problems"]).is_empty());
+    assert!(
+        home.lines(&["course", "show", STRANGER, "--problems"])
+            .is_empty()
+    );
 }
 
 #[test]

@@ -117,7 +117,11 @@ impl Maker {
             deprecated: record.deprecated,
             successor: record.replaced_by(),
             name: record.name,
-            keywords: record.keywords.iter().map(|k| words.keywords.share(k)).collect(),
+            keywords: record
+                .keywords
+                .iter()
+                .map(|k| words.keywords.share(k))
+                .collect(),
             lists: merged.lists,
             place: merged.place,
             since: merged.since,

@@ -33,9 +33,7 @@ pub(crate) enum Course {
         #[arg(long)]
         problems: bool,
     },
-    /// The commonest keywords of courses that are in no subject
-    ///
-    /// Give them one under `[[subjects]]` in config.toml.
+    /// Show the commonest keywords of courses that are in no subject
     Keywords {
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = 50)]

@@ -16,10 +16,10 @@ use crate::popularity::Popularity;
 use crate::store::CourseStats;
 use crate::text::stem::{Languages, stemmer};
 use crate::word::SharedWord;
-use std::cmp::Reverse;
 use names::Completions;
 use order::Order;
 use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use studytime_schema::content::Level;
@@ -236,9 +236,11 @@ impl Columns {
         compare: impl Fn(&CourseColumn, &CourseColumn) -> Ordering,
     ) -> Arc<Ranks> {
         let there = |at| self.get(at).is_some();
-        order.get(self.places(), there, |a, b| match (self.get(a), self.get(b)) {
-            (Some(a), Some(b)) => compare(a, b),
-            (a, b) => a.is_some().cmp(&b.is_some()),
+        order.get(self.places(), there, |a, b| {
+            match (self.get(a), self.get(b)) {
+                (Some(a), Some(b)) => compare(a, b),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            }
         })
     }
 

@@ -65,7 +65,9 @@ impl Names {
             let rest = self.text.as_bytes().get(from..)?;
             let found = from + finder.find(rest)?;
             from = found + 1;
-            let next = self.starts.partition_point(|(start, _)| *start as usize <= found);
+            let next = self
+                .starts
+                .partition_point(|(start, _)| *start as usize <= found);
             let (_, at) = self.starts.get(next.checked_sub(1)?)?;
             Some(*at)
         })
@@ -73,7 +75,9 @@ impl Names {
 
     /// Keywords that begin with `typed`, with how many courses have them.
     pub(crate) fn keywords(&self, typed: &str) -> impl Iterator<Item = (&SharedWord, usize)> {
-        let from = self.keywords.partition_point(|(key, ..)| key.as_str() < typed);
+        let from = self
+            .keywords
+            .partition_point(|(key, ..)| key.as_str() < typed);
         let rest = self.keywords.get(from..).unwrap_or_default().iter();
         let found = rest.take_while(move |(key, ..)| key.starts_with(typed));
         found.map(|(_, word, count)| (word, *count))

@@ -93,7 +93,12 @@ fn merged(
         }
     }
     let is_moved = |at: u32| moved.get(at as usize).copied().unwrap_or(true);
-    let kept: Vec<u32> = before.order.iter().copied().filter(|at| !is_moved(*at)).collect();
+    let kept: Vec<u32> = before
+        .order
+        .iter()
+        .copied()
+        .filter(|at| !is_moved(*at))
+        .collect();
     let mut fresh: Vec<u32> = changed.iter().copied().filter(|at| there(*at)).collect();
     fresh.sort_unstable();
     fresh.dedup();

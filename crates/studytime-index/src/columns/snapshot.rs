@@ -118,7 +118,10 @@ fn entry(out: &mut Out, tables: &[Table<'_>; 7], course: &CourseColumn) {
     out.u32(provider.number(&course.provider));
     out.u32(license.number(&course.license));
     out.count(course.keywords.len());
-    course.keywords.iter().for_each(|k| out.u32(keyword.number(k)));
+    course
+        .keywords
+        .iter()
+        .for_each(|k| out.u32(keyword.number(k)));
     out.byte(course.level.map_or(0, |l| l as u8 + 1));
     let flags = [
         course.minutes.is_some(),
@@ -127,7 +130,10 @@ fn entry(out: &mut Out, tables: &[Table<'_>; 7], course: &CourseColumn) {
         course.feed_here,
         course.stats.complete,
     ];
-    let flags = flags.iter().rev().fold(0, |bits, on| bits << 1 | u8::from(*on));
+    let flags = flags
+        .iter()
+        .rev()
+        .fold(0, |bits, on| bits << 1 | u8::from(*on));
     out.byte(flags);
     if let Some(minutes) = course.minutes {
         out.u64(minutes);
@@ -182,7 +188,15 @@ pub(crate) fn read(
 }
 
 fn read_entry(input: &mut In<'_>, tables: &[Vec<SharedWord>; 7]) -> Option<CourseColumn> {
-    let [categories, subjects, languages, tags, providers, licenses, keywords] = tables;
+    let [
+        categories,
+        subjects,
+        languages,
+        tags,
+        providers,
+        licenses,
+        keywords,
+    ] = tables;
     let number = input.u64()?.cast_signed();
     let feed = FeedId::from_bytes(input.array()?);
     let (name, key) = (input.text()?.to_owned(), input.text()?.to_owned());

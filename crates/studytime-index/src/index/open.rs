@@ -151,7 +151,9 @@ impl Index {
         let mut numbers = FeedNumbers::default();
         number_wanted(&mut conn, &mut numbers, &maker).map_err(sql)?;
         let snapshot = std::fs::read(home.join(SNAPSHOT)).unwrap_or_default();
-        let kept = maker.read_snapshot(&conn, &snapshot, last_change).map_err(sql)?;
+        let kept = maker
+            .read_snapshot(&conn, &snapshot, last_change)
+            .map_err(sql)?;
         let saved = if kept.is_some() { last_change } else { 0 };
         if kept.is_none() {
             // It never fits again; where there is none, all is well.

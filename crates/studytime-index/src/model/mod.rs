@@ -14,8 +14,8 @@ pub use detail::{
 };
 pub use learner::{BookmarkView, EnrolledCourse, LearnerView, NoteView, ResultView};
 pub use list::{
-    About, KeywordCount, ListInfo, ListedCourse, NeededBlob, Problem, SubjectCount, SubjectEntry, Suggestion,
-    SuggestionKind, TextBlob,
+    About, KeywordCount, ListInfo, ListedCourse, NeededBlob, Problem, SubjectCount, SubjectEntry,
+    Suggestion, SuggestionKind, TextBlob,
 };
 pub use query::{CourseQuery, DurationBand, FacetCount, Facets, Page, Sort};
 pub use since::{Cursor, Since};

@@ -12,8 +12,8 @@ use crate::QueryError;
 use crate::columns::Columns;
 use crate::index::counts;
 use crate::model::{
-    About, CourseCard, CourseDetail, CourseQuery, Cursor, KeywordCount, LearnerView, LessonDetail, ListInfo,
-    ListedCourse, NeededBlob, Page, Problem, Since, SubjectCount, Suggestion, TextBlob,
+    About, CourseCard, CourseDetail, CourseQuery, Cursor, KeywordCount, LearnerView, LessonDetail,
+    ListInfo, ListedCourse, NeededBlob, Page, Problem, Since, SubjectCount, Suggestion, TextBlob,
 };
 use crate::store::{Pool, number_of, read};
 use crate::text::TextReader;
@@ -145,7 +145,9 @@ impl Reader {
         let most = most.clamp(1, CourseQuery::MAX_LIMIT);
         let conn = self.shared.pool.get()?;
         let changed = read::changed_after(&conn, from, most)?;
-        let (change, course) = changed.last().map_or(from, |(_, course, at)| (*at, *course));
+        let (change, course) = changed
+            .last()
+            .map_or(from, |(_, course, at)| (*at, *course));
         Ok(Since {
             restart,
             more: changed.len() == most,

@@ -75,11 +75,7 @@ fn names<'a>(
     begins.extend(fresh(false));
     let mut later: Vec<u32> = Vec::new();
     if begins.len() < limit {
-        let beginning = |at: u32| {
-            columns
-                .get(at)
-                .is_some_and(|c| c.key.starts_with(typed))
-        };
+        let beginning = |at: u32| columns.get(at).is_some_and(|c| c.key.starts_with(typed));
         for at in names.with(' ', typed) {
             if later.len() >= limit {
                 break;

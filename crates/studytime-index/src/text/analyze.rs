@@ -126,7 +126,9 @@ fn drop_article(word: &mut String) {
     let article = longest.map(|a| a.len()).max();
     // What is left must be a word: of three letters on.
     if let Some(len) = article
-        && word.get(len..).is_some_and(|rest| rest.chars().count() >= 3)
+        && word
+            .get(len..)
+            .is_some_and(|rest| rest.chars().count() >= 3)
     {
         word.replace_range(..len, "");
     }

@@ -236,7 +236,11 @@ where
             word,
             rarity,
             // Made once: for a long word, making one takes longer than using it.
-            similar: if misspelt { automaton(word, f.title)? } else { None },
+            similar: if misspelt {
+                automaton(word, f.title)?
+            } else {
+                None
+            },
             inflected: courses.languages.forms_of(&word.text),
         });
     }
@@ -516,7 +520,9 @@ fn close_word(at: usize, rarity: f32, segment: usize, buffers: &mut Buffers) {
         };
         let record = if score < 0.0 { RECORD } else { 0 };
         let words = 1 << (at % MAX_WORDS) | record;
-        buffers.totals.add(segment, doc, score.abs() * rarity, words);
+        buffers
+            .totals
+            .add(segment, doc, score.abs() * rarity, words);
     }
 }
 
@@ -566,7 +572,14 @@ mod tests {
             steps: 300,
         };
         let (mut found, mut spent) = (0, 0);
-        for typed in ["aa", "aaaa", "aaaabcdefghi", "aaaa aaab aaac", &many, &short] {
+        for typed in [
+            "aa",
+            "aaaa",
+            "aaaabcdefghi",
+            "aaaa aaab aaac",
+            &many,
+            &short,
+        ] {
             for open in ["", " "] {
                 let asked = ask(&format!("{}{open}", typed.trim()));
                 for manner in [Manner::Exact, Manner::Similar] {
@@ -587,6 +600,9 @@ mod tests {
                 }
             }
         }
-        assert!(found > 100 && spent > 4, "{found} courses, {spent} beyond the bound");
+        assert!(
+            found > 100 && spent > 4,
+            "{found} courses, {spent} beyond the bound"
+        );
     }
 }

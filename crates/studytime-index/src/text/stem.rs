@@ -25,7 +25,9 @@ pub(crate) struct Languages(Vec<Stemmer>);
 
 impl std::fmt::Debug for Languages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|s| s.algorithm())).finish()
+        f.debug_list()
+            .entries(self.0.iter().map(|s| s.algorithm()))
+            .finish()
     }
 }
 
@@ -39,7 +41,10 @@ pub(crate) fn stemmer(language: &str) -> Option<Stemmer> {
 impl Languages {
     /// Takes one in; gives its bit, 0 when there is no room.
     pub(crate) fn add(&mut self, stemmer: Stemmer) -> u32 {
-        let known = self.0.iter().position(|s| s.algorithm() == stemmer.algorithm());
+        let known = self
+            .0
+            .iter()
+            .position(|s| s.algorithm() == stemmer.algorithm());
         let at = known.unwrap_or(self.0.len());
         if known.is_none() {
             if at >= MAX_LANGUAGES - 1 {
@@ -69,7 +74,11 @@ impl Languages {
                 });
             }
         }
-        let root = stems.iter().map(|s| &s.root).min_by_key(|r| r.len())?.clone();
+        let root = stems
+            .iter()
+            .map(|s| &s.root)
+            .min_by_key(|r| r.len())?
+            .clone();
         Some(Inflected {
             root,
             most: letters + MAX_LONGER,
@@ -144,7 +153,13 @@ mod tests {
     fn forms_of_one_word_in_its_language() {
         let all = languages(&["en", "fr", "de", "ru"]);
         let bits = |word: &str, other: &str| {
-            all.forms_of(word).map_or(0, |mut i| if other.starts_with(&i.root) { i.languages(other) } else { 0 })
+            all.forms_of(word).map_or(0, |mut i| {
+                if other.starts_with(&i.root) {
+                    i.languages(other)
+                } else {
+                    0
+                }
+            })
         };
         assert_eq!(bits("databases", "database") & 1, 1);
         assert_eq!(bits("database", "databases") & 1, 1);

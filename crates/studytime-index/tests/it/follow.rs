@@ -28,7 +28,11 @@ impl View {
             }
             for course in since.courses {
                 self.told += 1;
-                match reader.course(&course).unwrap().filter(|c| !c.lists.is_empty()) {
+                match reader
+                    .course(&course)
+                    .unwrap()
+                    .filter(|c| !c.lists.is_empty())
+                {
                     Some(found) => self.names.insert(course, found.record.name),
                     None => self.names.remove(&course),
                 };
@@ -48,7 +52,15 @@ impl View {
 }
 
 fn all(reader: &Reader) -> BTreeSet<String> {
-    names(reader, &CourseQuery { limit: 1000, ..CourseQuery::default() }).into_iter().collect()
+    names(
+        reader,
+        &CourseQuery {
+            limit: 1000,
+            ..CourseQuery::default()
+        },
+    )
+    .into_iter()
+    .collect()
 }
 
 #[test]
@@ -74,7 +86,10 @@ fn a_view_that_follows_by_cursor_has_what_the_index_has() {
     // Other lists: the view begins again, by itself.
     held.index.set_facts(facts(&[], &["list two"])).unwrap();
     view.follow(&held.reader, 2);
-    assert_eq!(view.shown(), BTreeSet::from(["Algebra, second description", "Physics"]));
+    assert_eq!(
+        view.shown(),
+        BTreeSet::from(["Algebra, second description", "Physics"])
+    );
     assert_eq!(view.restarts, 1);
 
     // After a stop it goes on where it was.
@@ -92,13 +107,19 @@ fn a_view_that_follows_by_cursor_has_what_the_index_has() {
 
     // An index that was built anew is another one.
     drop(index);
-    let options = Options { facts: facts(&[], &["list two"]), ..Options::default() };
+    let options = Options {
+        facts: facts(&[], &["list two"]),
+        ..Options::default()
+    };
     let mut again = Index::rebuild(dir.path(), options).unwrap();
     feed(&mut again, &w.log, 100);
     again.swap_in().unwrap();
     view.follow(&again.reader(), 5);
     assert_eq!(view.restarts, 2);
-    assert_eq!(view.shown(), BTreeSet::from(["Algebra, second description", "Late", "Physics"]));
+    assert_eq!(
+        view.shown(),
+        BTreeSet::from(["Algebra, second description", "Late", "Physics"])
+    );
 }
 
 #[test]
@@ -111,12 +132,19 @@ fn an_outdated_index_answers_until_the_new_one_is_whole() {
     drop((index, reader));
     // As an earlier version of the program left it.
     let rows = rusqlite::Connection::open(dir.path().join("1/index.db")).unwrap();
-    rows.execute_batch("DROP TABLE changed; PRAGMA user_version = 3").unwrap();
+    rows.execute_batch("DROP TABLE changed; PRAGMA user_version = 3")
+        .unwrap();
     drop(rows);
 
-    let options = || Options { facts: known(), ..Options::default() };
+    let options = || Options {
+        facts: known(),
+        ..Options::default()
+    };
     let opened = Index::open(dir.path(), options());
-    assert!(matches!(opened, Err(OpenError::Rebuild { .. })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(OpenError::Rebuild { .. })),
+        "{opened:?}"
+    );
     let old = Index::outdated(dir.path(), options()).unwrap();
     let mut new = Index::rebuild(dir.path(), options()).unwrap();
     assert!(all(&new.reader()).is_empty());
@@ -146,7 +174,11 @@ fn many() -> World {
             "level": (["beginner", "advanced"][n % 2]), "duration_minutes": n, "provider": format!("P{}", n % 3)});
         w.list("list", &format!("c{n}"), &format!("Course {n}"), more);
     }
-    w.update("list", "c1", json!({"deprecated": true, "successor": id("c2").to_bare()}));
+    w.update(
+        "list",
+        "c1",
+        json!({"deprecated": true, "successor": id("c2").to_bare()}),
+    );
     let lesson = w.lesson("c3", 1, "One", json!({}));
     w.lesson("c3", 2, "Two", json!({}));
     w.enrol("friend", "c4", true);
@@ -156,7 +188,10 @@ fn many() -> World {
 }
 
 fn near() -> Facts {
-    let reach = Reach { hops: 1, only_through: None };
+    let reach = Reach {
+        hops: 1,
+        only_through: None,
+    };
     Facts {
         reach: [(id("friend"), reach)].into(),
         ..facts(&["me"], &["list"])
@@ -212,8 +247,20 @@ fn columns_from_their_file_are_those_from_the_rows() {
     fs::write(&file, &bytes).unwrap();
     let mut index = reopened(near());
     index.flush().unwrap();
-    assert_eq!(names(&index.reader(), &CourseQuery::text("renamed")), ["Renamed"]);
-    assert_eq!(index.reader().course(&id("c5")).unwrap().unwrap().record.name, "Renamed");
+    assert_eq!(
+        names(&index.reader(), &CourseQuery::text("renamed")),
+        ["Renamed"]
+    );
+    assert_eq!(
+        index
+            .reader()
+            .course(&id("c5"))
+            .unwrap()
+            .unwrap()
+            .record
+            .name,
+        "Renamed"
+    );
 }
 
 #[test]
@@ -221,16 +268,30 @@ fn suggestions_keep_up_with_single_changes() {
     // More courses than are looked through anew for each change.
     let mut w = World::default();
     for n in 0..2_100 {
-        w.list("list", &format!("c{n}"), &format!("Topic {n} of many"), json!({"keywords": ["plenty"]}));
+        w.list(
+            "list",
+            &format!("c{n}"),
+            &format!("Topic {n} of many"),
+            json!({"keywords": ["plenty"]}),
+        );
     }
     let mut held = held(&w, facts(&[], &["list"]));
     let texts = |held: &Held, typed: &str| -> Vec<String> {
-        held.reader.suggest(typed, 5).into_iter().map(|s| s.text).collect()
+        held.reader
+            .suggest(typed, 5)
+            .into_iter()
+            .map(|s| s.text)
+            .collect()
     };
     assert_eq!(texts(&held, "topic 77")[0], "Topic 77 of many");
     assert_eq!(texts(&held, "zebra"), Vec::<String>::new());
     w.update("list", "c77", json!({"name": "Zebras"}));
-    w.list("list", "new", "All about zebras", json!({"keywords": ["zebra crossing"]}));
+    w.list(
+        "list",
+        "new",
+        "All about zebras",
+        json!({"keywords": ["zebra crossing"]}),
+    );
     held.index.apply(&w.log).unwrap();
     let found = texts(&held, "zebra");
     assert_eq!(found[..2], ["Zebras", "All about zebras"]);

@@ -14,7 +14,12 @@ fn found(held: &Held, typed: &str) -> Vec<String> {
 fn forms_are_those_of_the_courses_language() {
     let mut w = World::default();
     w.list("list", "en", "Database design", json!({"language": "en"}));
-    w.list("list", "en2", "The history of cities", json!({"language": "en-GB"}));
+    w.list(
+        "list",
+        "en2",
+        "The history of cities",
+        json!({"language": "en-GB"}),
+    );
     w.list("list", "de", "Alte Häuser", json!({"language": "de"}));
     w.list("list", "fr", "Il parlait", json!({"language": "fr"}));
     w.list("list", "ru", "Курсы рисования", json!({"language": "ru"}));
@@ -44,7 +49,10 @@ fn forms_are_those_of_the_courses_language() {
     held.index.apply(&w.log).unwrap();
     let exact = |typed: &str| {
         let page = held.reader.courses(&CourseQuery::text(typed)).unwrap();
-        page.items.iter().filter(|c| c.name.contains("ities")).count()
+        page.items
+            .iter()
+            .filter(|c| c.name.contains("ities"))
+            .count()
     };
     assert_eq!(exact("city "), 2);
 }
@@ -52,16 +60,26 @@ fn forms_are_those_of_the_courses_language() {
 #[test]
 fn other_forms_are_marked_and_count_less_than_the_word_itself() {
     let mut w = World::default();
-    for (course, text) in [("a", "We speak of rivers. A river is long."), ("b", "Every rivers end.")] {
+    for (course, text) in [
+        ("a", "We speak of rivers. A river is long."),
+        ("b", "Every rivers end."),
+    ] {
         w.list("list", course, course, json!({"language": "en"}));
         w.lesson(course, 1, "Text", json!({"lesson_content": text}));
     }
     let held = held(&w, facts(&[], &["list"]));
     let cards = cards(&held.reader, &CourseQuery::text("river "));
-    assert_eq!(cards.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(
+        cards.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+        ["a", "b"]
+    );
     let marks = |n: usize| -> Vec<String> {
         let parts = &cards[n].hit.as_ref().unwrap().snippet.parts;
-        parts.iter().filter(|p| p.hit).map(|p| p.text.clone()).collect()
+        parts
+            .iter()
+            .filter(|p| p.hit)
+            .map(|p| p.text.clone())
+            .collect()
     };
     assert_eq!(marks(0), ["rivers", "river"]);
     assert_eq!(marks(1), ["rivers"]);
@@ -70,11 +88,22 @@ fn other_forms_are_marked_and_count_less_than_the_word_itself() {
 #[test]
 fn the_arabic_article_does_not_hide_a_word() {
     let mut w = World::default();
-    w.list("list", "maths", "الرياضيات للمبتدئين", json!({"language": "ar"}));
+    w.list(
+        "list",
+        "maths",
+        "الرياضيات للمبتدئين",
+        json!({"language": "ar"}),
+    );
     w.list("list", "law", "مدخل إلى القانون", json!({"language": "ar"}));
-    w.lesson("law", 1, "بالقانون", json!({"lesson_content": "والقانون فوق الجميع"}));
+    w.lesson(
+        "law",
+        1,
+        "بالقانون",
+        json!({"lesson_content": "والقانون فوق الجميع"}),
+    );
     let held = held(&w, facts(&[], &["list"]));
-    for typed in ["رياضيات", "الرياضيات", "والرياضيات", "رياض", "الرياض"] {
+    for typed in ["رياضيات", "الرياضيات", "والرياضيات", "رياض", "الرياض"]
+    {
         assert_eq!(found(&held, typed), ["الرياضيات للمبتدئين"], "{typed}");
     }
     for typed in ["قانون", "القانون", "القَانُون"] {
@@ -89,11 +118,19 @@ fn keywords_without_a_subject_are_reported() {
         let keywords = json!({"keywords": [if n < 3 { "Bee-keeping" } else { "bee keeping" }, format!("only {n}")]});
         w.list("list", &format!("c{n}"), "Bees", keywords);
     }
-    w.list("list", "known", "Algebra", json!({"keywords": ["algebra", "bee keeping"]}));
+    w.list(
+        "list",
+        "known",
+        "Algebra",
+        json!({"keywords": ["algebra", "bee keeping"]}),
+    );
     w.list("list", "bare", "No keywords", json!({}));
     let held = held(&w, facts(&[], &["list"]));
     let unknown = held.reader.unknown_keywords(2);
-    let told: Vec<_> = unknown.iter().map(|k| (k.keyword.as_str(), k.courses)).collect();
+    let told: Vec<_> = unknown
+        .iter()
+        .map(|k| (k.keyword.as_str(), k.courses))
+        .collect();
     assert_eq!(told, [("Bee-keeping", 5), ("only 0", 1)]);
 
     // With a table that knows it, they are in its subject, and the rest is told.
@@ -101,7 +138,8 @@ fn keywords_without_a_subject_are_reported() {
     use studytime_schema::subjects::{SubjectEntry, SubjectTable};
     let Held { index, dir, .. } = held;
     drop(index);
-    let table = SubjectTable::builtin().with([SubjectEntry::new("Nature", "Bees", ["bee keeping"])]);
+    let table =
+        SubjectTable::builtin().with([SubjectEntry::new("Nature", "Bees", ["bee keeping"])]);
     let options = Options {
         facts: facts(&[], &["list"]),
         subjects: Some(std::sync::Arc::new(table)),
@@ -109,6 +147,14 @@ fn keywords_without_a_subject_are_reported() {
     };
     let index = Index::open(dir.path(), options).unwrap();
     assert!(index.reader().unknown_keywords(10).is_empty());
-    let nature = index.reader().subjects().into_iter().find(|s| s.category == "Nature").unwrap();
-    assert_eq!((nature.count, nature.subjects[0].subject.as_str()), (5, "Bees"));
+    let nature = index
+        .reader()
+        .subjects()
+        .into_iter()
+        .find(|s| s.category == "Nature")
+        .unwrap();
+    assert_eq!(
+        (nature.count, nature.subjects[0].subject.as_str()),
+        (5, "Bees")
+    );
 }

@@ -112,21 +112,27 @@ fn what_the_learner_has_survives_every_update_of_the_course() {
     let one = w.lesson("c", 1, "One", json!({"lesson_content": "first"}));
     let two = w.lesson("c", 2, "Two", json!({}));
     let video = w.say("c", json!({"type": "studytime_course_lesson_video", "lesson_number": 2, "name": "V", "sources": [blob("v").to_string()]}));
-    let test = w.say("c", json!({"type": "studytime_course_test", "lesson_number": 2, "name": "T", "pass_percent": 60,
-        "questions": [{"kind": "true_false", "question": "So?", "answer": true}]}));
+    let test = w.say(
+        "c",
+        json!({"type": "studytime_course_test", "lesson_number": 2, "name": "T", "pass_percent": 60,
+        "questions": [{"kind": "true_false", "question": "So?", "answer": true}]}),
+    );
     w.enrol("me", "c", false);
     let course = id("c").to_bare();
+    w.whisper("me", json!({"type": "studytime_test_result", "feed_id": course, "item": test.to_string(), "score": 80}));
     w.whisper("me", json!({"type": "studytime_progress", "entries": [
         {"feed_id": course, "lesson": one.to_string(), "done": true},
         {"feed_id": course, "item": test.to_string(), "done": true},
         {"feed_id": course, "lesson": two.to_string(), "item": video.to_string(), "position_seconds": 42, "percent": 30}]}));
-    w.whisper("me", json!({"type": "studytime_test_result", "feed_id": course, "item": test.to_string(), "score": 80}));
     w.whisper("me", json!({"type": "studytime_note", "feed_id": course, "lesson": two.to_string(), "text": "Remember"}));
     w.whisper("me", json!({"type": "studytime_bookmark", "feed_id": course, "lesson": one.to_string(), "bookmarked": true}));
     let mut held = held(&w, facts(&["me"], &["list"]));
     let before = kept(&held);
     assert_eq!(before["at"], json!([two, video, 42]));
-    assert_eq!((before["done"].clone(), before["results"][0][1].clone()), (json!(1), json!(80)));
+    assert_eq!(
+        (before["done"].clone(), before["results"][0][1].clone()),
+        (json!(1), json!(80))
+    );
 
     // Renamed, renumbered, rewritten, moved to another section, with lessons put
     // before and between; items renamed and given other sources.

@@ -14,14 +14,102 @@ use studytime_index::{CourseQuery, Reader, SuggestionKind};
 
 /// By subject; what stands in the texts is the plural, where there is one.
 const TOPICS: [[&str; 10]; 8] = [
-    ["Algebra", "Geometry", "Calculus", "Statistics", "Topology", "Arithmetic", "Trigonometry", "Logic", "Probability", "Optimisation"],
-    ["Cryptography", "Database", "Compiler", "Network", "Algorithm", "Robotics", "Graphics", "Distributed Systems", "Simulation", "Testing"],
-    ["Mechanics", "Optics", "Thermodynamics", "Relativity", "Acoustics", "Magnetism", "Astronomy", "Electronics", "Hydraulics", "Energy"],
-    ["Botany", "Zoology", "Genetics", "Ecology", "Anatomy", "Evolution", "Microbes", "Nutrition", "Farming", "Forestry"],
-    ["Antiquity", "Empires", "Revolutions", "Archives", "Migration", "Trade", "Railways", "Printing", "Medicine", "Cities"],
-    ["Grammar", "Spelling", "Phonetics", "Translation", "Reading", "Writing", "Poetry", "Rhetoric", "Dialogue", "Dictation"],
-    ["Harmony", "Rhythm", "Guitar", "Piano", "Singing", "Composition", "Recording", "Notation", "Drumming", "Orchestra"],
-    ["Accounting", "Marketing", "Finance", "Management", "Law", "Insurance", "Taxation", "Logistics", "Negotiation", "Planning"],
+    [
+        "Algebra",
+        "Geometry",
+        "Calculus",
+        "Statistics",
+        "Topology",
+        "Arithmetic",
+        "Trigonometry",
+        "Logic",
+        "Probability",
+        "Optimisation",
+    ],
+    [
+        "Cryptography",
+        "Database",
+        "Compiler",
+        "Network",
+        "Algorithm",
+        "Robotics",
+        "Graphics",
+        "Distributed Systems",
+        "Simulation",
+        "Testing",
+    ],
+    [
+        "Mechanics",
+        "Optics",
+        "Thermodynamics",
+        "Relativity",
+        "Acoustics",
+        "Magnetism",
+        "Astronomy",
+        "Electronics",
+        "Hydraulics",
+        "Energy",
+    ],
+    [
+        "Botany",
+        "Zoology",
+        "Genetics",
+        "Ecology",
+        "Anatomy",
+        "Evolution",
+        "Microbes",
+        "Nutrition",
+        "Farming",
+        "Forestry",
+    ],
+    [
+        "Antiquity",
+        "Empires",
+        "Revolutions",
+        "Archives",
+        "Migration",
+        "Trade",
+        "Railways",
+        "Printing",
+        "Medicine",
+        "Cities",
+    ],
+    [
+        "Grammar",
+        "Spelling",
+        "Phonetics",
+        "Translation",
+        "Reading",
+        "Writing",
+        "Poetry",
+        "Rhetoric",
+        "Dialogue",
+        "Dictation",
+    ],
+    [
+        "Harmony",
+        "Rhythm",
+        "Guitar",
+        "Piano",
+        "Singing",
+        "Composition",
+        "Recording",
+        "Notation",
+        "Drumming",
+        "Orchestra",
+    ],
+    [
+        "Accounting",
+        "Marketing",
+        "Finance",
+        "Management",
+        "Law",
+        "Insurance",
+        "Taxation",
+        "Logistics",
+        "Negotiation",
+        "Planning",
+    ],
 ];
 const LANGUAGES: [(&str, &str); 7] = [
     ("English", "en"),
@@ -33,21 +121,32 @@ const LANGUAGES: [(&str, &str); 7] = [
     ("Hindi", "hi"),
 ];
 const LEVELS: [&str; 3] = ["beginner", "intermediate", "advanced"];
-const PROVIDERS: [&str; 6] = ["Open Campus", "Village School", "Night University", "Maker House", "Radio Academy", "Old Library"];
+const PROVIDERS: [&str; 6] = [
+    "Open Campus",
+    "Village School",
+    "Night University",
+    "Maker House",
+    "Radio Academy",
+    "Old Library",
+];
 const COURSES: usize = 5_000;
 
 struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % n
     }
 
     /// By Zipf's law: the word of rank `n` is `n` times rarer than the first.
     fn word(&mut self) -> String {
         const SYLLABLES: [&str; 20] = [
-            "ba", "de", "ko", "lu", "mi", "na", "or", "pe", "ra", "si", "ta", "ve", "wo", "en", "zu", "ur", "fi", "go", "ha", "je",
+            "ba", "de", "ko", "lu", "mi", "na", "or", "pe", "ra", "si", "ta", "ve", "wo", "en",
+            "zu", "ur", "fi", "go", "ha", "je",
         ];
         let u = self.below(1 << 20) as f64 / f64::from(1 << 20);
         let mut n = 20_000_f64.powf(u) as usize * 31;
@@ -75,7 +174,12 @@ fn catalogue() -> World {
             "description": format!("A {level} course. It builds on {other} and on {other} again."),
             "keywords": [TOPICS[subject][0]], "language": tag, "level": level, "provider": PROVIDERS[chance.below(6)],
         });
-        w.list("list", &course, &format!("{topic} {} in {language}", n / 1_680 + 1), more);
+        w.list(
+            "list",
+            &course,
+            &format!("{topic} {} in {language}", n / 1_680 + 1),
+            more,
+        );
         let paragraphs: Vec<String> = (0..12)
             .map(|_| {
                 let mut words: Vec<String> = (0..70).map(|_| chance.word()).collect();
@@ -84,7 +188,12 @@ fn catalogue() -> World {
                 words.join(" ")
             })
             .collect();
-        w.lesson(&course, 1, "All of it", json!({"lesson_content": paragraphs.join("\n\n")}));
+        w.lesson(
+            &course,
+            1,
+            "All of it",
+            json!({"lesson_content": paragraphs.join("\n\n")}),
+        );
     }
     w
 }
@@ -141,10 +250,17 @@ fn one_letter_searches_names() {
 
 #[test]
 fn texts_of_lessons_are_searched_and_lead_to_the_lesson() {
-    let page = reader().courses(&CourseQuery::text("cryptographys")).unwrap();
+    let page = reader()
+        .courses(&CourseQuery::text("cryptographys"))
+        .unwrap();
     let hit = page.items.iter().find_map(|c| c.hit.as_ref()).unwrap();
     assert_eq!((hit.lesson_number, hit.name.as_str()), (1, "All of it"));
-    assert!(hit.snippet.parts.iter().any(|p| p.hit && p.text.starts_with("cryptography")));
+    assert!(
+        hit.snippet
+            .parts
+            .iter()
+            .any(|p| p.hit && p.text.starts_with("cryptography"))
+    );
     assert!(hit.snippet.plain().len() < 400);
 }
 
@@ -167,6 +283,10 @@ fn suggestions_come_with_every_letter() {
         let starts = |text: &str| text.split(' ').any(|w| w.to_lowercase().starts_with(typed));
         assert!(found.iter().all(|s| starts(&s.text)), "{typed}: {found:?}");
     }
-    let kinds: Vec<_> = reader().suggest("algeb", 8).into_iter().map(|s| s.kind).collect();
+    let kinds: Vec<_> = reader()
+        .suggest("algeb", 8)
+        .into_iter()
+        .map(|s| s.kind)
+        .collect();
     assert!(kinds.contains(&SuggestionKind::Course) && kinds.contains(&SuggestionKind::Subject));
 }

@@ -4,8 +4,8 @@ use super::reply::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use studytime_index::{
-    CourseCard, CourseQuery, Cursor, KeywordCount, LearnerView, Page, Problem, Since,
-    SubjectCount, Suggestion,
+    CourseCard, CourseQuery, Cursor, KeywordCount, LearnerView, Page, Problem, Since, SubjectCount,
+    Suggestion,
 };
 use studytime_schema::content::Answer;
 use studytime_schema::{BlobId, FeedId, MessageId};
