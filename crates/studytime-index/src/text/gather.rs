@@ -7,9 +7,6 @@ use tantivy::columnar::Column;
 /// Among the words of a document: it is a course's record, not a lesson.
 pub(crate) const RECORD: u32 = 1 << 31;
 
-/// Documents whose courses are read at a time.
-const CHUNK: usize = 256;
-
 /// Documents of one course put together: its own rows and its best lesson.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Match {
@@ -78,22 +75,6 @@ impl Gathered {
     fn is_new(&self) -> bool {
         self.words == 0 && self.lesson_words == 0
     }
-
-    /// Takes a lesson in where it is better than the one before: by the words it
-    /// adds, its score, its number.
-    fn lesson(&mut self, columns: &[Columns], segment: u32, doc: u32, score: f32, words: u32) {
-        let adds = |words: u32| (words | self.words).count_ones();
-        let new = (adds(words), score);
-        let old = (adds(self.lesson_words), self.lesson_score);
-        let order = |segment: u32, doc| columns.get(segment as usize).map(|c| c.order(doc));
-        let better = self.lesson_words == 0
-            || new > old
-            || (new == old && order(segment, doc) > order(self.segment, self.doc));
-        if better {
-            (self.lesson_words, self.lesson_score) = (words, score);
-            (self.segment, self.doc) = (segment, doc);
-        }
-    }
 }
 
 /// Buffers by course, kept for the next search.
@@ -146,40 +127,51 @@ impl Gathering {
             .collect::<tantivy::Result<_>>()?;
         // Records first: which lesson is best depends on what the record has.
         for records in [true, false] {
-            for ((segment, here), totals) in (0..).zip(&columns).zip(&mut totals.0) {
-                let touched = std::mem::take(&mut totals.touched);
-                for some in touched.chunks(CHUNK) {
-                    // Many at a time: one by one, each is a call through a table.
-                    let mut courses = [None; CHUNK];
-                    here.course.first_vals(some, &mut courses);
-                    for (doc, course) in some.iter().zip(courses) {
-                        let Some(slot) = totals.documents.get_mut(*doc as usize) else {
-                            continue;
-                        };
-                        if records != (slot.1 & RECORD != 0) {
-                            if records {
-                                totals.touched.push(*doc);
-                            }
-                            continue;
-                        }
-                        let (score, words) = std::mem::take(slot);
-                        let Some(at) = course.and_then(place) else {
-                            continue;
-                        };
-                        let Some(gathered) = self.courses.get_mut(at as usize) else {
-                            continue;
-                        };
-                        if gathered.is_new() {
-                            self.touched.push(at);
-                        }
-                        if records {
-                            gathered.words |= words & !RECORD;
-                            gathered.score += score;
-                        } else {
-                            gathered.lesson(&columns, segment, *doc, score, words);
-                        }
+            let all = (0..).zip(&columns).zip(&mut totals.0);
+            for ((segment, columns_here), totals) in all {
+                let mut left = std::mem::take(&mut totals.touched);
+                left.retain(|doc| {
+                    let Some(slot) = totals.documents.get_mut(*doc as usize) else {
+                        return false;
+                    };
+                    if records != (slot.1 & RECORD != 0) {
+                        return true;
                     }
-                }
+                    let (score, words) = std::mem::take(slot);
+                    let course = columns_here.course.first(*doc).unwrap_or(0);
+                    let Some(at) = place(course) else {
+                        return false;
+                    };
+                    let Some(gathered) = self.courses.get_mut(at as usize) else {
+                        return false;
+                    };
+                    if gathered.is_new() {
+                        self.touched.push(at);
+                    }
+                    if records {
+                        gathered.words |= words & !RECORD;
+                        gathered.score += score;
+                        return false;
+                    }
+                    let adds = |words: u32| (words | gathered.words).count_ones();
+                    let (new, old) = (
+                        (adds(words), score),
+                        (adds(gathered.lesson_words), gathered.lesson_score),
+                    );
+                    let better = gathered.lesson_words == 0 || new > old || {
+                        let best = columns.get(gathered.segment as usize);
+                        new == old
+                            && best.is_some_and(|best| {
+                                columns_here.order(*doc) > best.order(gathered.doc)
+                            })
+                    };
+                    if better {
+                        (gathered.lesson_words, gathered.lesson_score) = (words, score);
+                        (gathered.segment, gathered.doc) = (segment, *doc);
+                    }
+                    false
+                });
+                totals.touched = left;
             }
         }
         let matches = self.touched.drain(..).filter_map(|at| {
