@@ -14,7 +14,7 @@ use studytime_schema::{BlobId, FeedId, Message, MessageId, Segmenter};
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 fn main() -> std::io::Result<()> {
-    let all: [(&str, Seeds); 11] = [
+    let all: [(&str, Seeds); 12] = [
         ("message", messages()),
         ("json", json_texts()),
         ("private_box", boxes()),
@@ -26,6 +26,7 @@ fn main() -> std::io::Result<()> {
         ("text", texts()),
         ("beacon", beacons()),
         ("ways", ways()),
+        ("query", queries()),
     ];
     let noisy = [
         ("mux", None),
@@ -104,6 +105,24 @@ fn messages() -> Seeds {
         seeds.push((name, text.replace(from, to).into()));
     }
     seeds
+}
+
+/// Four bytes of choices, then what is typed.
+fn queries() -> Seeds {
+    let typed = |options: [u8; 4], text: &str| [&options[..], text.as_bytes()].concat();
+    vec![
+        ("words", typed([0, 0, 10, 16], "linear algebra")),
+        ("unfinished", typed([0, 0, 10, 16], "prog")),
+        ("misspelt", typed([0, 0, 10, 16], "algerba vectros")),
+        ("plural", typed([0, 0, 10, 16], "databases")),
+        ("accents", typed([4, 0, 10, 16], "Alge\u{301}bre")),
+        ("japanese", typed([0, 0, 10, 16], "\u{6a5f}\u{68b0}\u{5b66}\u{7fd2}")),
+        ("arabic", typed([0, 0, 10, 16], "\u{627}\u{644}\u{631}\u{64a}\u{627}\u{636}\u{64a}\u{627}\u{62a}")),
+        ("operators", typed([0, 0, 10, 16], "title:x AND (NOT \"y* +- [a TO b] ~2 ^3 \\ /re/ {")),
+        ("signs", typed([0, 0, 10, 16], "c++ c# \u{0}\u{7}\u{202e}")),
+        ("filtered", typed([2 | 8 | 32, 4, 0x21, 1], "")),
+        ("long", typed([0, 0, 10, 16], &"aa aab ".repeat(600))),
+    ]
 }
 
 fn json_texts() -> Seeds {

@@ -6,6 +6,7 @@
     reason = "each bench uses a part, and prints for people"
 )]
 
+pub(crate) mod catalog;
 pub(crate) mod corpus;
 pub(crate) mod limits;
 pub(crate) mod meter;

@@ -65,6 +65,38 @@ fn lists_are_made_ordered_and_left() {
 }
 
 #[test]
+fn keywords_without_a_subject_are_told_and_can_be_given_one() {
+    let home = Home::new();
+    home.new_list("List");
+    let publish = |keyword| {
+        let mut args = vec!["catalog", "publish", "List", STRANGER, "--name", "Hives"];
+        args.extend(["--keyword", keyword]);
+        home.json(&args)
+    };
+    publish("bee keeping");
+    assert_eq!(
+        home.lines(&["course", "keywords"]),
+        [json!({"keyword": "bee keeping", "courses": 1})]
+    );
+    assert!(home.text(&["course", "keywords"]).contains("bee keeping"));
+    let config = home.data_dir().join("config.toml");
+    let subjects =
+        "[[subjects]]\ncategory = \"Nature\"\nsubject = \"Bees\"\nkeywords = [\"Bee-Keeping\"]\n";
+    std::fs::write(config, subjects).unwrap();
+    assert_eq!(
+        home.lines(&["course", "keywords"]),
+        [] as [serde_json::Value; 0]
+    );
+    let courses = home.lines(&["course", "list", "--subject", "Bees"]);
+    assert_eq!(courses[0]["feed_id"], STRANGER);
+    // Nothing is known of the course's own messages, so nothing is wrong.
+    assert!(
+        home.lines(&["course", "show", STRANGER, "--problems"])
+            .is_empty()
+    );
+}
+
+#[test]
 fn courses_are_listed_by_hand_or_from_a_file() {
     let home = Home::new();
     home.json(&["catalog", "new", "List"]);

@@ -1,12 +1,12 @@
 //! Making a course's entry in the columns from its rows.
 
+use crate::columns::snapshot::{self, Dictionaries};
 use crate::columns::{Columns, CourseColumn};
 use crate::facts::Facts;
 use crate::merge::{Merged, merge};
 use crate::popularity::{Popularity, popularity};
 use crate::store::{CourseStats, ListingRow, number_of, read};
 use crate::text::key;
-use crate::word::Words;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -26,17 +26,6 @@ pub(crate) struct Maker {
     /// The own and the opened feeds, to look up.
     own: HashSet<FeedId>,
     opened: HashSet<FeedId>,
-}
-
-/// The values of each kind.
-#[derive(Debug, Default)]
-struct Dictionaries {
-    categories: Words,
-    subjects: Words,
-    languages: Words,
-    tags: Words,
-    providers: Words,
-    licenses: Words,
 }
 
 impl Maker {
@@ -128,8 +117,11 @@ impl Maker {
             deprecated: record.deprecated,
             successor: record.replaced_by(),
             name: record.name,
-            keyword_keys: record.keywords.iter().map(|k| key(k)).collect(),
-            keywords: record.keywords,
+            keywords: record
+                .keywords
+                .iter()
+                .map(|k| words.keywords.share(k))
+                .collect(),
             lists: merged.lists,
             place: merged.place,
             since: merged.since,
@@ -196,6 +188,57 @@ impl Maker {
             }
         }
         Ok(columns)
+    }
+
+    /// All courses as a snapshot of the columns has them, where it was made from
+    /// the same rows, lists and subjects; `None` when it was not.
+    pub(crate) fn read_snapshot(
+        &mut self,
+        conn: &Connection,
+        bytes: &[u8],
+        change: u64,
+    ) -> rusqlite::Result<Option<Columns>> {
+        let Some(courses) = snapshot::read(bytes, self.made_from(change), &mut self.words) else {
+            return Ok(None);
+        };
+        let popularities = self.popularities(conn)?;
+        let mut columns = Columns::new(self);
+        columns.reserve(courses.len());
+        for mut course in courses {
+            if let Some(popularity) = popularities.get(&course.number) {
+                course.popularity = *popularity;
+            }
+            columns.put(course.number, course.feed, Some(course));
+        }
+        // How far the learner is depends on more than rows.
+        for feed in self.wanted() {
+            if let Some(number) = number_of(conn, &feed)? {
+                let column = self.read(conn, number, feed)?;
+                columns.put(number, feed, column);
+            }
+        }
+        Ok(Some(columns))
+    }
+
+    /// A snapshot of these columns, made from the rows as of this change.
+    pub(crate) fn snapshot(&self, columns: &Columns, change: u64) -> Vec<u8> {
+        let courses = columns.iter().map(|(_, course)| &**course);
+        snapshot::write(self.made_from(change), courses)
+    }
+
+    /// A fingerprint of what entries are made from.
+    fn made_from(&self, change: u64) -> u64 {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        let facts = &self.facts;
+        (change, &facts.lists, &facts.own, &facts.opened).hash(&mut hasher);
+        match &self.subjects {
+            Some(table) => table.fingerprint(),
+            None => SubjectTable::builtin_fingerprint(),
+        }
+        .hash(&mut hasher);
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        hasher.finish()
     }
 
     /// How much the courses that have learners within reach are studied, by

@@ -10,6 +10,13 @@ pub(crate) struct SharedWord {
     text: Arc<str>,
 }
 
+impl SharedWord {
+    /// Its number among the values of its kind.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+}
+
 impl Deref for SharedWord {
     type Target = str;
 
@@ -38,24 +45,53 @@ impl Words {
     }
 }
 
-/// How often the values of one kind were met.
-#[derive(Debug, Default)]
-pub(crate) struct Counts<'a>(Vec<(usize, Option<&'a SharedWord>)>);
+/// The values of one kind by their numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Met(Vec<Option<SharedWord>>);
 
-impl<'a> Counts<'a> {
-    pub(crate) fn add(&mut self, word: &'a SharedWord) {
+impl Met {
+    /// Takes a value in.
+    pub(crate) fn note(&mut self, word: &SharedWord) {
         let at = word.id as usize;
         if self.0.len() <= at {
-            self.0.resize(at + 1, (0, None));
+            self.0.resize(at + 1, None);
         }
-        if let Some(slot) = self.0.get_mut(at) {
-            *slot = (slot.0 + 1, Some(word));
+        if let Some(slot @ None) = self.0.get_mut(at) {
+            *slot = Some(word.clone());
+        }
+    }
+
+    /// The value of a number.
+    pub(crate) fn text(&self, id: u32) -> &str {
+        let word = self.0.get(id as usize).and_then(Option::as_ref);
+        word.map_or("", |w| w)
+    }
+
+    /// By number, whether the value is one of those asked for.
+    pub(crate) fn which(&self, is: impl Fn(&str) -> bool) -> Vec<bool> {
+        let all = self.0.iter();
+        all.map(|w| w.as_ref().is_some_and(|w| is(w))).collect()
+    }
+}
+
+/// How often the values of one kind were met.
+#[derive(Debug, Default)]
+pub(crate) struct Counts(Vec<usize>);
+
+impl Counts {
+    pub(crate) fn add(&mut self, id: u32) {
+        let at = id as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        if let Some(count) = self.0.get_mut(at) {
+            *count += 1;
         }
     }
 
     /// The values met, with how often; in no order to rely on.
-    pub(crate) fn met(self) -> impl Iterator<Item = (&'a str, usize)> {
-        let met = self.0.into_iter();
-        met.filter_map(|(count, word)| word.map(|w| (&**w, count)))
+    pub(crate) fn met(self, values: &Met) -> impl Iterator<Item = (&str, usize)> {
+        let counts = (0..).zip(self.0).filter(|(_, count)| *count > 0);
+        counts.map(|(id, count)| (values.text(id), count))
     }
 }

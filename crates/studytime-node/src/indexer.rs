@@ -15,6 +15,7 @@ use std::time::Duration;
 use studytime_index::{Changes, Facts, Index, OpenError, Options, Reader};
 use studytime_replicate::FeedStore;
 use studytime_schema::content::ProgressEntry;
+use studytime_schema::subjects::SubjectTable;
 use studytime_schema::{BlobId, Keypair, LogPosition};
 use tokio::sync::{mpsc, watch};
 
@@ -64,6 +65,8 @@ pub(crate) struct IndexerSetup {
     pub(crate) log_end: LogPosition,
     pub(crate) keys: Keypair,
     pub(crate) facts: Facts,
+    /// Another table of subjects than the built-in one.
+    pub(crate) subjects: Option<Arc<SubjectTable>>,
     pub(crate) graph: Arc<Mutex<SharedGraph>>,
     pub(crate) state: Arc<State>,
     pub(crate) news: mpsc::UnboundedSender<IndexNews>,
@@ -73,11 +76,14 @@ impl Indexer {
     /// Opens the index and starts the thread. A damaged or outdated index is
     /// rebuilt from the log.
     pub(crate) fn start(setup: IndexerSetup) -> Result<Self, OpenError> {
-        let options = options(&setup.facts);
+        let options = options(&setup.facts, setup.subjects.as_ref());
+        // What was known before answers until the new index is whole.
+        let mut before = None;
         let (mut index, mut rebuilding) = match Index::open(&setup.dir, options.clone()) {
             Ok(index) => (index, false),
             Err(OpenError::Rebuild { reason, .. }) => {
                 tracing::info!("the course index is built anew: {reason}");
+                before = Index::outdated(&setup.dir, options.clone());
                 (Index::rebuild(&setup.dir, options.clone())?, true)
             }
             Err(other) => return Err(other),
@@ -87,8 +93,10 @@ impl Indexer {
         if log_fell_back {
             index = Index::rebuild(&setup.dir, options)?;
             rebuilding = true;
+            before = None;
         }
-        let reader = Arc::new(RwLock::new(index.reader()));
+        let reader = before.unwrap_or_else(|| index.reader());
+        let reader = Arc::new(RwLock::new(reader));
         let (position_tx, position) = watch::channel(index.position());
         let (stuck_tx, stuck) = watch::channel(false);
         let (jobs, inbox) = channel();
@@ -106,6 +114,7 @@ impl Indexer {
             begun: false,
             dir: setup.dir.clone(),
             facts: setup.facts,
+            subjects: setup.subjects,
             positions: Vec::new(),
             reader: Arc::clone(&reader),
             ahead: None,
@@ -218,9 +227,10 @@ pub(crate) fn bytes_here(holdings: &Arc<Holdings>) -> studytime_index::BytesHere
     studytime_index::BytesHere::new(move |blob, manifest| holdings.presence(blob, manifest))
 }
 
-fn options(facts: &Facts) -> Options {
+fn options(facts: &Facts, subjects: Option<&Arc<SubjectTable>>) -> Options {
     Options {
         facts: facts.clone(),
+        subjects: subjects.cloned(),
         ..Options::default()
     }
 }

@@ -151,6 +151,7 @@ impl Node {
             log_end: feeds.last_position()?,
             keys: keys.main().clone(),
             facts: policy.facts(&holdings),
+            subjects: config.subjects(),
             graph: policy.graph(),
             state: Arc::clone(&state),
             news: index_tx,

@@ -194,6 +194,28 @@ impl SubjectTable {
         })
     }
 
+    /// A number that tells two tables apart: the same for the same keywords and
+    /// subjects, by the same build of the program. For what is made with a table
+    /// and kept.
+    pub fn fingerprint(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let names = |at: &usize| self.subjects.get(*at);
+        let keys = self.keys.iter().map(|(key, at)| (0, key, names(at)));
+        let categories = self.categories.iter().map(|(key, at)| (1, key, names(at)));
+        // In no order: a sum does not mind.
+        keys.chain(categories).fold(0, |sum: u64, entry| {
+            let mut hasher = DefaultHasher::new();
+            entry.hash(&mut hasher);
+            sum.wrapping_add(hasher.finish())
+        })
+    }
+
+    /// The [`fingerprint`](Self::fingerprint) of the table that comes with this
+    /// crate.
+    pub fn builtin_fingerprint() -> u64 {
+        shared().fingerprint()
+    }
+
     /// All subjects in the order in which pages show them; those of one
     /// category stand together unless a user's addition says otherwise.
     pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> + '_ {

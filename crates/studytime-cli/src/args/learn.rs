@@ -30,6 +30,15 @@ pub(crate) enum Course {
         /// The course
         #[arg(value_parser = feed_id)]
         id: FeedId,
+        /// Instead, show which messages of its feed were not taken, and why
+        #[arg(long)]
+        problems: bool,
+    },
+    /// Show the commonest keywords of courses that are in no subject
+    Keywords {
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
     },
     /// Start a course: all of it is fetched in the order of its lessons, and kept
     Start {

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::render::{Fit, Table, Text, bytes, count};
 use studytime_node::api::{
     CourseDeprecate, CourseExport, CourseLeave, CoursePause, CoursePin, CourseReply, CourseShow,
-    CourseUpdate, DownloadsChange, DownloadsEdit,
+    CourseUpdate, DownloadsChange, DownloadsEdit, Problems, UnknownKeywords,
 };
 use studytime_schema::FeedId;
 
@@ -17,7 +17,9 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
     match course {
         Course::List(filter) => find::list(context, filter).await,
         Course::Search { words, filter } => find::search(context, &words.join(" "), filter).await,
-        Course::Show { id } => {
+        Course::Show { id, problems: true } => problems(context, id).await,
+        Course::Keywords { limit } => keywords(context, limit).await,
+        Course::Show { id, .. } => {
             let reply = context.call(CourseShow { id }).await?;
             context.out.value(&reply, |t| describe(t, &reply))
         }
@@ -93,6 +95,37 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
             })
         }
     }
+}
+
+/// What was not taken of a course's messages.
+async fn problems(context: &Context, id: FeedId) -> Result<(), Failure> {
+    let problems = context.call(Problems { id }).await?;
+    context.out.list(&problems, |t| {
+        if problems.is_empty() {
+            t.dim("All its messages that are here were understood.");
+            return;
+        }
+        for problem in &problems {
+            t.line(format!("message {}: {}", problem.sequence, problem.reason));
+        }
+    })
+}
+
+/// Keywords that the table of subjects does not know.
+async fn keywords(context: &Context, limit: usize) -> Result<(), Failure> {
+    let keywords = context.call(UnknownKeywords { limit }).await?;
+    context.out.list(&keywords, |t| {
+        if keywords.is_empty() {
+            t.dim("Every course with keywords is in a subject.");
+            return;
+        }
+        for word in &keywords {
+            let courses = count(word.courses as u64, "course", "courses");
+            t.line(format!("{}  ({courses})", word.keyword));
+        }
+        t.gap();
+        t.dim("Give them a subject under [[subjects]] in config.toml.");
+    })
 }
 
 async fn pause(context: &Context, id: FeedId, paused: bool) -> Result<(), Failure> {

@@ -106,6 +106,11 @@ impl Index {
         if queued {
             store::set_meta(&tx, "stamp", stamp)?;
         }
+        let change = self.last_change + self.leap;
+        for number in touched.keys() {
+            store::write::note_changed(&tx, *number, change)?;
+        }
+        store::set_meta(&tx, "change", change)?;
         // Everything that can fail comes before the commit: after it, the
         // columns must follow.
         let missing = missing_texts(&tx, touched.keys().copied())?;
@@ -122,6 +127,8 @@ impl Index {
             }
         };
         self.position = position;
+        self.last_change = change;
+        self.leap = 1;
         changes.position = position;
         if queued {
             self.stamp = stamp;

@@ -24,6 +24,11 @@ impl Index {
     /// [`ApplyError`]; the old facts stay then.
     pub fn set_facts(&mut self, facts: Facts) -> Result<Changes, ApplyError> {
         let (old_facts, old_learner) = (self.maker.facts.clone(), self.maker.learner.clone());
+        if (&facts.own, &facts.lists, &facts.opened)
+            != (&old_facts.own, &old_facts.lists, &old_facts.opened)
+        {
+            self.saved = 0;
+        }
         let result = if facts.own == old_facts.own && facts.lists == old_facts.lists {
             self.set_nearby(facts)
         } else {

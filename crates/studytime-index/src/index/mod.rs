@@ -80,6 +80,13 @@ pub struct Index {
     bodies: Bodies,
     position: LogPosition,
     stamp: u64,
+    /// Counts transactions, for cursors.
+    last_change: u64,
+    /// How much the next one counts: the first of a run very much, so that no
+    /// number comes twice when a power cut took the last transactions away.
+    leap: u64,
+    /// Of which of them the columns are in a file.
+    saved: u64,
     /// Whether rows wait for the text index.
     waiting: bool,
     /// Whether waiting rows may be called fresh that the text index has: it was

@@ -1,5 +1,6 @@
 //! Opening, rebuilding, swapping in.
 
+use super::upkeep::SNAPSHOT;
 use super::{Index, Options};
 use crate::catalog::Bodies;
 use crate::error::{is_damage, is_text_damage};
@@ -7,7 +8,7 @@ use crate::maker::Maker;
 use crate::reader::Shared;
 use crate::store::{self, FeedNumbers, Folder, Pool, Unusable, read, write};
 use crate::text::TextIndex;
-use crate::{ApplyError, OpenError};
+use crate::{ApplyError, OpenError, Reader};
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -76,6 +77,20 @@ impl Index {
         Self::begin(dir, folder, options)
     }
 
+    /// Answers from an index that [`open`](Self::open) called outdated, while a
+    /// new one is built beside it: `None` where nothing can be read of it. Ask
+    /// before [`rebuild`](Self::rebuild), and drop the reader after
+    /// [`swap_in`](Self::swap_in).
+    pub fn outdated(dir: impl AsRef<Path>, options: Options) -> Option<Reader> {
+        let dir = dir.as_ref();
+        let folder = Folder::open(dir).ok()?;
+        let generation = folder.current().ok()??.ok()?;
+        let path = folder.generation(generation).join("index.db");
+        let conn = store::open_outdated(&path).ok()?;
+        let index = Self::with(dir, folder, generation, conn, options).ok()?;
+        Some(index.reader())
+    }
+
     fn begin(dir: &Path, folder: Folder, options: Options) -> Result<Self, OpenError> {
         let generation = folder.begin().map_err(|source| OpenError::Folder {
             path: dir.to_owned(),
@@ -110,6 +125,7 @@ impl Index {
             TextIndex::open(&texts, generation, options.text_budget).map_err(text_error)?;
         let position = LogPosition(store::meta(&conn, "position").map_err(sql)?);
         let mut stamp = store::meta(&conn, "stamp").map_err(sql)?;
+        let last_change = store::meta(&conn, "change").map_err(sql)?;
         let handed_over = store::meta(&conn, "texted").map_err(sql)?;
         // Where the rows fell back behind the text (a power cut), the text has
         // documents of rows that are no more.
@@ -122,10 +138,11 @@ impl Index {
             Some(reached) if reached >= handed_over => {
                 write::doubt_freshness(&conn, reached.saturating_add(1)).map_err(sql)?;
             }
-            // The text is new, or fell back: all of it is made again.
-            reached => {
+            // The text is new, of another version, or fell back: all of it is made
+            // again, and what it has answers until then.
+            _ => {
                 stamp += 1;
-                write::queue_all(&conn, stamp, reached.is_none()).map_err(sql)?;
+                write::queue_all(&conn, stamp, text.is_empty()).map_err(sql)?;
             }
         }
         store::set_meta(&conn, "stamp", stamp).map_err(sql)?;
@@ -133,7 +150,20 @@ impl Index {
         maker.learner = Arc::new(learner(&conn, &maker.facts.own).map_err(sql)?);
         let mut numbers = FeedNumbers::default();
         number_wanted(&mut conn, &mut numbers, &maker).map_err(sql)?;
-        let mut columns = maker.read_all(&conn).map_err(sql)?;
+        let snapshot = std::fs::read(home.join(SNAPSHOT)).unwrap_or_default();
+        let kept = maker
+            .read_snapshot(&conn, &snapshot, last_change)
+            .map_err(sql)?;
+        let saved = if kept.is_some() { last_change } else { 0 };
+        if kept.is_none() {
+            // It never fits again; where there is none, all is well.
+            let _ = std::fs::remove_file(home.join(SNAPSHOT));
+        }
+        let mut columns = match kept {
+            Some(columns) => columns,
+            None => maker.read_all(&conn).map_err(sql)?,
+        };
+        drop(snapshot);
         columns.position = position;
         let waiting = !write::queued(&conn, stamp, 1).map_err(sql)?.is_empty();
         let pool = Pool::new(home.join("index.db"), options.readers);
@@ -141,7 +171,7 @@ impl Index {
             folder,
             generation,
             in_use: false,
-            shared: Arc::new(Shared::new(columns, pool, text.reader())),
+            shared: Arc::new(Shared::new(generation, columns, pool, text.reader())),
             conn,
             text,
             maker,
@@ -150,6 +180,9 @@ impl Index {
             bodies: Bodies::default(),
             position,
             stamp,
+            last_change,
+            leap: 1 << 20,
+            saved,
             waiting,
             doubtful: false,
             blobs: BTreeSet::new(),

@@ -14,6 +14,11 @@ const DOCS_PER_COMMIT: usize = 4_000;
 /// Milliseconds without a commit after which the text writer is put to rest.
 const REST_AFTER_MS: u64 = 10_000;
 
+/// The file of the columns, beside the rows.
+pub(super) const SNAPSHOT: &str = "columns";
+/// With fewer courses than this, reading the rows is as quick as a snapshot.
+const MANY: usize = 500;
+
 impl Index {
     /// Says that blobs arrived, grew or went (for a file in segments: its
     /// manifest). The courses that need them are counted again by the next
@@ -55,7 +60,15 @@ impl Index {
             }
         }
         let columns = read_touched(&tx, &mut self.maker, &touched)?;
+        let change = self.last_change + self.leap;
+        if !touched.is_empty() {
+            store::set_meta(&tx, "change", change)?;
+        }
         tx.commit()?;
+        if !touched.is_empty() {
+            self.last_change = change;
+            self.leap = 1;
+        }
         let mut changes = Changes {
             position: self.position,
             ..Changes::default()
@@ -107,6 +120,7 @@ impl Index {
             let rest = self.last_commit.saturating_add(REST_AFTER_MS);
             if now >= rest {
                 self.text.rest()?;
+                self.save_columns();
             } else {
                 tick.next = Some(rest);
             }
@@ -123,7 +137,25 @@ impl Index {
         while self.waiting {
             self.put_texts(DOCS_PER_COMMIT)?;
         }
+        self.save_columns();
         Ok(changes)
+    }
+
+    /// Writes the columns to a file from which the next start reads them. Without
+    /// it a start takes longer, so nothing is said when it fails.
+    fn save_columns(&mut self) {
+        let columns = self.shared.columns();
+        if self.saved == self.last_change || columns.places() < MANY {
+            return;
+        }
+        let bytes = self.maker.snapshot(&columns, self.last_change);
+        let home = self.folder.generation(self.generation);
+        let temporary = home.join("columns.tmp");
+        let written = std::fs::write(&temporary, bytes)
+            .and_then(|()| std::fs::rename(&temporary, home.join(SNAPSHOT)));
+        if written.is_ok() {
+            self.saved = self.last_change;
+        }
     }
 
     /// Puts queued rows into the text index, at most so many, and commits.

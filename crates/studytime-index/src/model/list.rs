@@ -50,6 +50,15 @@ pub struct Suggestion {
     pub feed_id: Option<FeedId>,
 }
 
+/// A keyword that courses have, and how many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeywordCount {
+    /// The keyword, in its most frequent spelling.
+    pub keyword: String,
+    /// Courses that have it.
+    pub courses: usize,
+}
+
 /// A course list of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListInfo {

@@ -5,6 +5,7 @@ mod detail;
 mod learner;
 mod list;
 mod query;
+mod since;
 
 pub use card::{CourseCard, LessonHit, Snippet, SnippetPart};
 pub use detail::{
@@ -13,7 +14,8 @@ pub use detail::{
 };
 pub use learner::{BookmarkView, EnrolledCourse, LearnerView, NoteView, ResultView};
 pub use list::{
-    About, ListInfo, ListedCourse, NeededBlob, Problem, SubjectCount, SubjectEntry, Suggestion,
-    SuggestionKind, TextBlob,
+    About, KeywordCount, ListInfo, ListedCourse, NeededBlob, Problem, SubjectCount, SubjectEntry,
+    Suggestion, SuggestionKind, TextBlob,
 };
 pub use query::{CourseQuery, DurationBand, FacetCount, Facets, Page, Sort};
+pub use since::{Cursor, Since};

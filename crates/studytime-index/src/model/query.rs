@@ -91,6 +91,8 @@ pub struct CourseQuery {
     pub offset: usize,
     /// How many to give, at most [`CourseQuery::MAX_LIMIT`]; 20 when unset.
     pub limit: usize,
+    /// Whether to count [`Page::facets`]; they are, when unset.
+    pub facets: bool,
 }
 
 impl CourseQuery {
@@ -124,6 +126,7 @@ impl Default for CourseQuery {
             sort: Sort::default(),
             offset: 0,
             limit: 20,
+            facets: true,
         }
     }
 }

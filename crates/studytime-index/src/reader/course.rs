@@ -44,7 +44,10 @@ pub(super) fn course(shared: &Shared, feed: &FeedId) -> Result<Option<CourseDeta
     let (category, subject) = match &column {
         Some(c) => (c.category.to_string(), c.subject.to_string()),
         None => {
-            let subject = classify(&record.keywords);
+            let subject = match &columns.subjects {
+                Some(table) => table.classify(&record.keywords),
+                None => classify(&record.keywords),
+            };
             (subject.category.to_owned(), subject.subject.to_owned())
         }
     };

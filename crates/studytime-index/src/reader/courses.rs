@@ -6,8 +6,8 @@ use crate::QueryError;
 use crate::columns::Columns;
 use crate::model::{CourseCard, CourseQuery, Page, Sort};
 use crate::store::{Row, row_of};
-use crate::text::gather::{Match, by_course};
-use crate::text::search::{Manner, Searched, search};
+use crate::text::gather::Match;
+use crate::text::search::{self, Manner, Searched};
 use crate::text::snippet::Sought;
 use crate::text::{Asked, ask};
 
@@ -74,29 +74,26 @@ pub(super) fn courses(
 
 fn all(columns: &Columns) -> Vec<Candidate> {
     let ranks = columns.ranks();
-    let candidate = |at: u32| Candidate {
+    let candidate = |(rank, at): (u32, &u32)| Candidate {
         sort: 0,
-        rank: ranks.rank.get(at as usize).copied().unwrap_or(u32::MAX),
-        at,
+        rank,
+        at: *at,
         lesson: None,
     };
-    columns.iter().map(|(at, _)| candidate(at)).collect()
+    (0..).zip(&ranks.order).map(candidate).collect()
 }
 
 /// Sorts by something else than relevance.
 fn resort(columns: &Columns, sort: Sort, candidates: &mut [Candidate]) {
     let names = (sort == Sort::Name).then(|| columns.names());
     for candidate in candidates {
-        let course = columns.get(candidate.at);
+        let course = columns.lean(candidate.at);
         candidate.sort = match sort {
             Sort::Relevance => return,
             Sort::Popular => 0,
             Sort::Newest => u64::MAX - course.map_or(0, |c| c.since),
-            Sort::Shortest => course.and_then(|c| c.minutes).unwrap_or(u64::MAX),
-            Sort::Name => {
-                let rank = names.as_ref().and_then(|n| n.get(candidate.at as usize));
-                rank.map_or(u64::MAX, |r| u64::from(*r))
-            }
+            Sort::Shortest => course.map_or(u64::MAX, |c| c.minutes),
+            Sort::Name => names.as_ref().map_or(0, |n| n.of(candidate.at).into()),
         };
     }
 }
@@ -115,11 +112,20 @@ fn matching(
         Row::Lesson(_) => 0,
     };
     let place = |course: u64| columns.by_number(course.cast_signed());
-    let gather = |searched: &Searched, least| {
-        by_course(&searched.found, columns.places(), place, wanted, least)
+    let known = search::Courses {
+        counts,
+        languages: columns.languages(),
+        language: |course| place(course).map_or(0, |at| columns.language(at)),
+        place,
+        places: columns.places(),
     };
-    let exact = search(&shared.text, &shared.scratch, asked, Manner::Exact, counts)?;
-    let mut matches = gather(&exact, every);
+    let find = |manner| search::search(&shared.text, &shared.scratch, asked, manner, &known);
+    let gather = |matches: &[Match], least| -> Vec<Match> {
+        let enough = |m: &&Match| (m.words & wanted).count_ones() >= least;
+        matches.iter().filter(enough).copied().collect()
+    };
+    let exact = find(Manner::Exact)?;
+    let mut matches = gather(&exact.matches, every);
     if matches.len() >= FEW {
         return Ok((
             candidates(columns, &matches, &[]),
@@ -127,22 +133,16 @@ fn matching(
             false,
         ));
     }
-    let similar = search(
-        &shared.text,
-        &shared.scratch,
-        asked,
-        Manner::Similar,
-        counts,
-    )?;
-    let mut more = gather(&similar, every);
+    let similar = find(Manner::Similar)?;
+    let mut more = gather(&similar.matches, every);
     if more.is_empty() && every > 1 {
         // No course has all of the words: then those with most of them.
-        more = gather(&similar, every.div_ceil(2));
+        more = gather(&similar.matches, every.div_ceil(2));
         let most = more.iter().map(|m| m.words.count_ones()).max().unwrap_or(0);
         more.retain(|m| m.words.count_ones() == most);
     }
-    let known: std::collections::HashSet<u32> = matches.iter().map(|m| m.at).collect();
-    more.retain(|m| !known.contains(&m.at));
+    let had: std::collections::HashSet<u32> = matches.iter().map(|m| m.at).collect();
+    more.retain(|m| !had.contains(&m.at));
     let approximate = !more.is_empty();
     let exactly = matches.len();
     matches.extend(more);
@@ -158,7 +158,7 @@ fn candidates(columns: &Columns, exact: &[Match], similar: &[Match]) -> Vec<Cand
     let ranks = columns.ranks();
     let one = |m: &Match, exact: bool| Candidate {
         sort: relevance(exact, m.score),
-        rank: ranks.rank.get(m.at as usize).copied().unwrap_or(u32::MAX),
+        rank: ranks.of(m.at),
         at: m.at,
         lesson: m.lesson,
     };

@@ -1,9 +1,9 @@
 //! Which courses pass, and what the others would have been.
 
 use super::courses::Candidate;
-use crate::columns::{Columns, CourseColumn};
+use crate::columns::{Columns, Lean, Values};
 use crate::model::{CourseQuery, DurationBand, FacetCount, Facets};
-use crate::word::Counts;
+use crate::word::{Counts, Met};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -23,22 +23,36 @@ mod fails {
     pub(super) const OTHER: u16 = 1024;
 }
 
-/// A query's filters, made ready to compare.
+/// A query's filters, made ready to compare: by number of a value, whether it
+/// passes; `None` where all do.
 struct Filters<'a> {
     query: &'a CourseQuery,
-    language: Option<String>,
-    provider: Option<String>,
-    license: Option<String>,
+    category: Passes,
+    subject: Passes,
+    language: Passes,
+    tag: Passes,
+    provider: Passes,
+    license: Passes,
+    level: u8,
+    band: u8,
     /// The asked list's place; `Some(None)` when it is no list of the user's.
     list: Option<Option<u16>>,
 }
 
+type Passes = Option<Vec<bool>>;
+
+fn passes(passes: &Passes, value: u32) -> bool {
+    let at = |p: &Vec<bool>| p.get(value as usize).copied().unwrap_or(false);
+    passes.as_ref().is_none_or(at)
+}
+
 impl<'a> Filters<'a> {
     fn new(columns: &Columns, query: &'a CourseQuery) -> Self {
-        let ready = |text: &Option<String>| {
-            text.as_ref()
-                .map(|t| t.trim().to_lowercase())
-                .filter(|t| !t.is_empty())
+        let values = columns.values();
+        let asked = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
+        let lower = |text: &Option<String>| asked(text).map(|t| t.trim().to_lowercase());
+        let same = |text: &Option<String>, values: &Met| {
+            lower(text).map(|t| values.which(|value| value.to_lowercase() == t))
         };
         let list = query.list.map(|list| {
             let at = columns.facts.lists.iter().position(|l| *l == list);
@@ -46,14 +60,19 @@ impl<'a> Filters<'a> {
         });
         Self {
             query,
-            language: ready(&query.language),
-            provider: ready(&query.provider),
-            license: ready(&query.license),
+            category: asked(&query.category).map(|t| values.categories.which(|v| v == t)),
+            subject: asked(&query.subject).map(|t| values.subjects.which(|v| v == t)),
+            language: lower(&query.language).map(|t| values.languages.which(|v| v == t)),
+            tag: lower(&query.language).map(|t| values.tags.which(|v| v == t)),
+            provider: same(&query.provider, &values.providers),
+            license: same(&query.license, &values.licenses),
+            level: query.level.map_or(0, |l| l as u8 + 1),
+            band: query.duration.map_or(0, |d| d as u8 + 1),
             list,
         }
     }
 
-    fn fails(&self, course: &CourseColumn) -> u16 {
+    fn fails(&self, columns: &Columns, at: u32, course: &Lean) -> u16 {
         let q = self.query;
         let mut fails = 0;
         let mut check = |bit, passes: bool| {
@@ -61,40 +80,32 @@ impl<'a> Filters<'a> {
                 fails |= bit;
             }
         };
-        let is = |asked: &Option<String>, has: &str| {
-            asked
-                .as_ref()
-                .is_none_or(|a| a.trim().is_empty() || a == has)
-        };
-        check(fails::CATEGORY, is(&q.category, &course.category));
-        check(fails::SUBJECT, is(&q.subject, &course.subject));
+        check(fails::CATEGORY, passes(&self.category, course.category));
+        check(fails::SUBJECT, passes(&self.subject, course.subject));
         check(
             fails::LANGUAGE,
-            self.language
-                .as_ref()
-                .is_none_or(|l| *l == *course.language || *l == *course.language_tag),
+            passes(&self.language, course.language) || passes(&self.tag, course.tag),
         );
-        check(fails::LEVEL, q.level.is_none() || q.level == course.level);
-        let same = |asked: &Option<String>, has: &str| {
-            asked.as_ref().is_none_or(|a| *a == has.to_lowercase())
-        };
-        check(fails::PROVIDER, same(&self.provider, &course.provider));
-        check(fails::LICENSE, same(&self.license, &course.license));
-        let band = course.minutes.map(DurationBand::of);
-        check(fails::DURATION, q.duration.is_none() || q.duration == band);
+        check(fails::LEVEL, self.level == 0 || self.level == course.level);
+        check(fails::PROVIDER, passes(&self.provider, course.provider));
+        check(fails::LICENSE, passes(&self.license, course.license));
+        check(fails::DURATION, self.band == 0 || self.band == course.band);
         check(
             fails::STARTED,
             q.started.is_none_or(|s| s == course.started),
         );
-        check(fails::ON_DEVICE, !q.on_device || course.on_device());
+        check(fails::ON_DEVICE, !q.on_device || course.on_device);
         // Whoever started a course keeps it.
         let kept = course.started && q.started == Some(true);
         check(
             fails::DEPRECATED,
             q.include_deprecated || kept || !course.deprecated,
         );
-        let listed = |at: Option<u16>| at.is_some_and(|at| course.lists.contains(&at));
-        check(fails::OTHER, self.list.is_none_or(listed));
+        if let Some(list) = self.list {
+            let course = columns.get(at);
+            let listed = |list: u16| course.is_some_and(|c| c.lists.contains(&list));
+            check(fails::OTHER, list.is_some_and(listed));
+        }
         fails
     }
 }
@@ -110,27 +121,27 @@ pub(super) fn filter(
     let mut count = Counter::default();
     let mut kept = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        let Some(course) = columns.get(candidate.at) else {
+        let Some(course) = columns.lean(candidate.at) else {
             continue;
         };
-        let fails = filters.fails(course);
-        if fails.count_ones() <= 1 {
+        let fails = filters.fails(columns, candidate.at, course);
+        if query.facets && fails.count_ones() <= 1 {
             count.course(course, fails);
         }
         if fails == 0 {
             kept.push(candidate);
         }
     }
-    (kept, count.facets())
+    (kept, count.facets(columns.values()))
 }
 
 #[derive(Default)]
-struct Counter<'a> {
-    categories: Counts<'a>,
-    subjects: Counts<'a>,
-    languages: Counts<'a>,
-    providers: Counts<'a>,
-    licenses: Counts<'a>,
+struct Counter {
+    categories: Counts,
+    subjects: Counts,
+    languages: Counts,
+    providers: Counts,
+    licenses: Counts,
     levels: [usize; 3],
     durations: [usize; 3],
     started: usize,
@@ -138,42 +149,42 @@ struct Counter<'a> {
     deprecated: usize,
 }
 
-impl<'a> Counter<'a> {
-    fn course(&mut self, course: &'a CourseColumn, fails: u16) {
+impl Counter {
+    fn course(&mut self, course: &Lean, fails: u16) {
         let only = |bit: u16| fails & !bit == 0;
         if only(fails::CATEGORY) {
-            self.categories.add(&course.category);
+            self.categories.add(course.category);
         }
         if only(fails::SUBJECT) {
-            self.subjects.add(&course.subject);
+            self.subjects.add(course.subject);
         }
         if only(fails::LANGUAGE) {
-            self.languages.add(&course.language);
+            self.languages.add(course.language);
         }
         if only(fails::PROVIDER) {
-            self.providers.add(&course.provider);
+            self.providers.add(course.provider);
         }
         if only(fails::LICENSE) {
-            self.licenses.add(&course.license);
+            self.licenses.add(course.license);
         }
         if only(fails::LEVEL)
-            && let Some(level) = course.level
-            && let Some(count) = self.levels.get_mut(level as usize)
+            && let Some(level) = course.level.checked_sub(1)
+            && let Some(count) = self.levels.get_mut(usize::from(level))
         {
             *count += 1;
         }
         if only(fails::DURATION)
-            && let Some(band) = course.minutes.map(DurationBand::of)
-            && let Some(count) = self.durations.get_mut(band as usize)
+            && let Some(band) = course.band.checked_sub(1)
+            && let Some(count) = self.durations.get_mut(usize::from(band))
         {
             *count += 1;
         }
         self.started += usize::from(only(fails::STARTED) && course.started);
-        self.on_device += usize::from(only(fails::ON_DEVICE) && course.on_device());
+        self.on_device += usize::from(only(fails::ON_DEVICE) && course.on_device);
         self.deprecated += usize::from(only(fails::DEPRECATED) && course.deprecated);
     }
 
-    fn facets(self) -> Facets {
+    fn facets(self, values: &Values) -> Facets {
         use studytime_schema::content::Level;
         let levels = Level::ALL.map(Level::as_str).into_iter().zip(self.levels);
         let bands = [
@@ -195,12 +206,12 @@ impl<'a> Counter<'a> {
                 .collect()
         };
         Facets {
-            categories: ranked(self.categories, false),
-            subjects: ranked(self.subjects, false),
-            languages: ranked(self.languages, false),
+            categories: ranked(self.categories.met(&values.categories), false),
+            subjects: ranked(self.subjects.met(&values.subjects), false),
+            languages: ranked(self.languages.met(&values.languages), false),
             levels: fixed(&mut levels.into_iter()),
-            providers: ranked(self.providers, true),
-            licenses: ranked(self.licenses, true),
+            providers: ranked(self.providers.met(&values.providers), true),
+            licenses: ranked(self.licenses.met(&values.licenses), true),
             durations: fixed(&mut durations.into_iter()),
             started: self.started,
             on_device: self.on_device,
@@ -211,8 +222,8 @@ impl<'a> Counter<'a> {
 
 /// Most frequent first. Spellings that differ in case only are one value, told
 /// in the most frequent spelling.
-fn ranked(counts: Counts<'_>, fold_case: bool) -> Vec<FacetCount> {
-    let mut single: Vec<(&str, usize)> = counts.met().filter(|(v, _)| !v.is_empty()).collect();
+fn ranked<'a>(counts: impl Iterator<Item = (&'a str, usize)>, fold_case: bool) -> Vec<FacetCount> {
+    let mut single: Vec<(&str, usize)> = counts.filter(|(v, _)| !v.is_empty()).collect();
     single.sort_by(|a, b| (Reverse(a.1), a.0).cmp(&(Reverse(b.1), b.0)));
     let mut out: Vec<FacetCount> = Vec::with_capacity(single.len());
     let mut places: HashMap<String, usize> = HashMap::new();

@@ -12,8 +12,8 @@ use crate::QueryError;
 use crate::columns::Columns;
 use crate::index::counts;
 use crate::model::{
-    About, CourseCard, CourseDetail, CourseQuery, LearnerView, LessonDetail, ListInfo,
-    ListedCourse, NeededBlob, Page, Problem, SubjectCount, Suggestion, TextBlob,
+    About, CourseCard, CourseDetail, CourseQuery, Cursor, KeywordCount, LearnerView, LessonDetail,
+    ListInfo, ListedCourse, NeededBlob, Page, Problem, Since, SubjectCount, Suggestion, TextBlob,
 };
 use crate::store::{Pool, number_of, read};
 use crate::text::TextReader;
@@ -31,6 +31,7 @@ const MAX_FOREIGN: usize = 1_000;
 /// What the writer and all readers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    generation: u64,
     columns: RwLock<Arc<Columns>>,
     pool: Pool,
     text: TextReader,
@@ -38,8 +39,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(columns: Columns, pool: Pool, text: TextReader) -> Self {
+    pub(crate) fn new(generation: u64, columns: Columns, pool: Pool, text: TextReader) -> Self {
         Self {
+            generation,
             columns: RwLock::new(Arc::new(columns)),
             pool,
             text,
@@ -113,6 +115,50 @@ impl Reader {
     /// courses, then by name. Deprecated courses do not count.
     pub fn subjects(&self) -> Vec<SubjectCount> {
         suggest::subjects(&self.shared.columns())
+    }
+
+    /// The commonest keywords of courses that are in no subject, for whoever
+    /// keeps the table of subjects ([`Options::subjects`](crate::Options::subjects)).
+    pub fn unknown_keywords(&self, limit: usize) -> Vec<KeywordCount> {
+        suggest::unknown_keywords(&self.shared.columns(), limit)
+    }
+
+    /// The courses that changed after a cursor, at most so many: for a view of
+    /// one's own that is kept up with the index. Told are changes by messages and
+    /// texts, of courses on lists and off; not popularity and what is on this
+    /// device, which [`Changes`](crate::Changes) tell.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn since(&self, cursor: &Cursor, most: usize) -> Result<Since, QueryError> {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        let columns = self.shared.columns();
+        (&columns.facts.lists, &columns.facts.own).hash(&mut hasher);
+        let (generation, facts) = (self.shared.generation, hasher.finish());
+        let begun = *cursor != Cursor::default();
+        let restart = begun && (cursor.generation, cursor.facts) != (generation, facts);
+        let from = match restart {
+            true => (0, 0),
+            false => (cursor.change, cursor.course),
+        };
+        let most = most.clamp(1, CourseQuery::MAX_LIMIT);
+        let conn = self.shared.pool.get()?;
+        let changed = read::changed_after(&conn, from, most)?;
+        let (change, course) = changed
+            .last()
+            .map_or(from, |(_, course, at)| (*at, *course));
+        Ok(Since {
+            restart,
+            more: changed.len() == most,
+            courses: changed.into_iter().map(|(feed, ..)| feed).collect(),
+            cursor: Cursor {
+                generation,
+                facts,
+                change,
+                course,
+            },
+        })
     }
 
     /// Completions of what is being typed, at most `limit`: courses whose name
@@ -301,7 +347,7 @@ impl Reader {
             if let Some(course) = columns.get(at)
                 && counts(&columns, row)
             {
-                let rank = ranks.rank.get(at as usize).copied().unwrap_or(u32::MAX);
+                let rank = ranks.of(at);
                 let course = course.feed;
                 found.push((rank, TextBlob { blob, course }));
             }

@@ -1,28 +1,17 @@
 //! Answers from the columns alone: completions and subjects.
 
-use crate::columns::{Columns, CourseColumn};
-use crate::model::{SubjectCount, SubjectEntry, Suggestion, SuggestionKind};
+use crate::columns::{Columns, CourseColumn, Tally, text_start, word_start};
+use crate::model::{KeywordCount, SubjectCount, SubjectEntry, Suggestion, SuggestionKind};
 use crate::text::{key, plain::cut};
-use crate::word::Counts;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use studytime_schema::subjects::OTHER;
 
 /// Bytes of what is being typed that are read.
 const MAX_PREFIX: usize = 200;
 /// Completions given, at most.
 const MAX_SUGGESTIONS: usize = 50;
-
-/// Where a name has what is being typed: at the start of which word, from 0.
-fn place(name: &str, typed: &str) -> Option<usize> {
-    name.split(' ')
-        .scan(0, |start, word| {
-            let at = *start;
-            *start += word.len() + 1;
-            Some(at)
-        })
-        .position(|at| name.get(at..).is_some_and(|rest| rest.starts_with(typed)))
-}
 
 pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Suggestion> {
     let typed = key(cut(prefix, MAX_PREFIX));
@@ -30,28 +19,13 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
     if typed.is_empty() || limit == 0 {
         return Vec::new();
     }
-    let ranks = columns.ranks();
-    let shown = || {
-        ranks
-            .order
-            .iter()
-            .filter_map(|at| columns.get(*at))
-            .filter(|c| !c.deprecated)
-    };
+    let (first, later) = names(columns, &typed, limit);
     let mut out: Vec<Suggestion> = Vec::new();
-    // Most popular first, so the first ones found are the ones to give.
-    let mut later: Vec<&Arc<CourseColumn>> = Vec::new();
-    for course in shown() {
-        match place(&course.key, &typed) {
-            Some(0) => push(
-                &mut out,
-                &course.name,
-                SuggestionKind::Course,
-                Some(course.feed),
-            ),
-            Some(_) if later.len() < limit => later.push(course),
-            _ => {}
-        }
+    let course = |out: &mut Vec<Suggestion>, course: &CourseColumn| {
+        push(out, &course.name, SuggestionKind::Course, Some(course.feed));
+    };
+    for found in first {
+        course(&mut out, found);
         if out.len() >= limit {
             break;
         }
@@ -60,16 +34,11 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
     let others = subjects_and_keywords(columns, &typed, limit);
     let room = limit.saturating_sub(others.len().min(2));
     out.truncate(room.max(1));
-    for course in later {
+    for found in later {
         if out.len() >= room {
             break;
         }
-        push(
-            &mut out,
-            &course.name,
-            SuggestionKind::Course,
-            Some(course.feed),
-        );
+        course(&mut out, found);
     }
     for other in others {
         if out.len() >= limit {
@@ -78,6 +47,53 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
         push(&mut out, &other.text, other.kind, None);
     }
     out
+}
+
+/// The courses whose name begins with what is typed, and those in whose name a
+/// later word does; each as many as are asked for, most popular first.
+fn names<'a>(
+    columns: &'a Columns,
+    typed: &str,
+    limit: usize,
+) -> (Vec<&'a CourseColumn>, Vec<&'a CourseColumn>) {
+    let ranks = columns.ranks();
+    let (names, changed) = columns.completions();
+    // Of courses that changed since the names were put together, the columns tell.
+    let fresh = |later: bool| {
+        changed.iter().copied().filter(move |at| {
+            let course = columns.get(*at).filter(|c| !c.deprecated);
+            let found = course.and_then(|c| word_start(c, typed));
+            found.is_some_and(|word| (word > 0) == later)
+        })
+    };
+    let known: HashSet<u32> = changed.iter().copied().collect();
+    let mut begins: Vec<u32> = names
+        .with('\n', typed)
+        .filter(|at| !known.contains(at))
+        .take(limit)
+        .collect();
+    begins.extend(fresh(false));
+    let mut later: Vec<u32> = Vec::new();
+    if begins.len() < limit {
+        let beginning = |at: u32| columns.get(at).is_some_and(|c| c.key.starts_with(typed));
+        for at in names.with(' ', typed) {
+            if later.len() >= limit {
+                break;
+            }
+            if !known.contains(&at) && later.last() != Some(&at) && !beginning(at) {
+                later.push(at);
+            }
+        }
+        later.extend(fresh(true));
+    }
+    let courses = |mut places: Vec<u32>| {
+        places.sort_unstable_by_key(|at| ranks.of(*at));
+        let found = places.into_iter().take(limit);
+        found
+            .filter_map(|at| columns.get(at).map(Arc::as_ref))
+            .collect()
+    };
+    (courses(begins), courses(later))
 }
 
 fn push(
@@ -100,20 +116,24 @@ fn push(
 }
 
 fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Suggestion> {
-    let mut subjects = Counts::default();
+    let mut subjects: HashMap<&str, usize> = HashMap::new();
+    for (_, subject, tally) in columns.tallies() {
+        if text_start(&key(subject), typed).is_some() {
+            *subjects.entry(subject).or_default() += tally.count;
+        }
+    }
+    let (names, changed) = columns.completions();
     let mut keywords: HashMap<&str, usize> = HashMap::new();
-    for (_, course) in columns.iter().filter(|(_, c)| !c.deprecated) {
-        subjects.add(&course.subject);
-        for (word, key) in course.keywords.iter().zip(&course.keyword_keys) {
-            if key.starts_with(typed) {
-                *keywords.entry(word).or_default() += 1;
+    for (word, count) in names.keywords(typed) {
+        *keywords.entry(word).or_default() += count;
+    }
+    for course in changed.iter().filter_map(|at| columns.get(*at)) {
+        for word in &course.keywords {
+            if key(word).starts_with(typed) {
+                keywords.entry(word).or_insert(1);
             }
         }
     }
-    let subjects: HashMap<&str, usize> = subjects
-        .met()
-        .filter(|(subject, _)| place(&key(subject), typed).is_some())
-        .collect();
     let mut out = Vec::new();
     for (found, kind) in [
         (subjects, SuggestionKind::Subject),
@@ -134,18 +154,42 @@ fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Su
     out
 }
 
-#[derive(Default)]
-struct Tally {
-    count: usize,
-    weight: f64,
+/// The commonest keywords of courses that are in no subject.
+pub(super) fn unknown_keywords(columns: &Columns, limit: usize) -> Vec<KeywordCount> {
+    // By comparable form: how many courses, and how often each spelling.
+    let mut found: HashMap<String, (usize, BTreeMap<&str, usize>)> = HashMap::new();
+    for (_, course) in columns.iter() {
+        if &*course.subject != OTHER || course.deprecated {
+            continue;
+        }
+        let mut seen = HashSet::new();
+        for word in &course.keywords {
+            let key = key(word);
+            if !key.is_empty() && seen.insert(key.clone()) {
+                let (count, spellings) = found.entry(key).or_default();
+                *count += 1;
+                *spellings.entry(word).or_default() += 1;
+            }
+        }
+    }
+    let mut found: Vec<KeywordCount> = found
+        .into_values()
+        .map(|(courses, spellings)| KeywordCount {
+            keyword: spellings
+                .into_iter()
+                .rev()
+                .max_by_key(|(_, count)| *count)
+                .map(|(word, _)| word.to_owned())
+                .unwrap_or_default(),
+            courses,
+        })
+        .collect();
+    found.sort_by(|a, b| b.courses.cmp(&a.courses).then(a.keyword.cmp(&b.keyword)));
+    found.truncate(limit);
+    found
 }
 
 impl Tally {
-    fn add(&mut self, weight: f64) {
-        self.count += 1;
-        self.weight += weight;
-    }
-
     fn before(&self, name: &str, other: &Self, other_name: &str) -> Ordering {
         other
             .weight
@@ -157,11 +201,11 @@ impl Tally {
 
 pub(super) fn subjects(columns: &Columns) -> Vec<SubjectCount> {
     let mut tallies: BTreeMap<&str, (Tally, BTreeMap<&str, Tally>)> = BTreeMap::new();
-    for (_, course) in columns.iter().filter(|(_, c)| !c.deprecated) {
-        let (all, subjects) = tallies.entry(&*course.category).or_default();
-        let weight = course.popularity.weight;
-        all.add(weight);
-        subjects.entry(&*course.subject).or_default().add(weight);
+    for (category, subject, tally) in columns.tallies() {
+        let (all, subjects) = tallies.entry(category).or_default();
+        all.count += tally.count;
+        all.weight += tally.weight;
+        subjects.insert(subject, tally);
     }
     let mut categories: Vec<_> = tallies.into_iter().collect();
     categories.sort_by(|(a, (x, _)), (b, (y, _))| x.before(a, y, b));

@@ -4,6 +4,7 @@
 //! one transaction and readers outside of any.
 
 mod bodies;
+mod changed;
 mod feeds;
 mod folder;
 mod lessons;
@@ -22,6 +23,7 @@ pub(crate) use texts::{Row, row_of};
 
 pub(crate) mod read {
     //! Reading rows.
+    pub(crate) use super::changed::changed_after;
     pub(crate) use super::lessons::{lesson_by_number, lesson_row, neighbours, outline};
     pub(crate) use super::listings::{
         all_listings, all_stats, foreign_listings, listing, listings_of, stats_of,
@@ -34,6 +36,7 @@ pub(crate) mod read {
 
 pub(crate) mod write {
     //! Writing rows.
+    pub(crate) use super::changed::note_changed;
     pub(crate) use super::lessons::put_lesson;
     pub(crate) use super::listings::{put_listing, put_stats};
     pub(crate) use super::people::{put_about, put_enrolment, put_learned, put_problem};
@@ -47,11 +50,17 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// Changes whenever a table or what a row means changes. An index of another
 /// version is rebuilt from the log.
-pub(crate) const ROWS_VERSION: i64 = 3;
+pub(crate) const ROWS_VERSION: i64 = 4;
+
+/// The oldest version whose rows this one can still answer from, until they are
+/// made anew: raise it when a table changes, leave it when only what folding
+/// makes of a message does.
+const READABLE_FROM: i64 = 3;
 
 /// Rows of no other program: "STix".
 const APPLICATION: i64 = 0x5354_6978;
@@ -99,6 +108,12 @@ CREATE TABLE queue(doc INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, fresh INTEGE
 CREATE INDEX queue_stamp ON queue(stamp);
 ";
 
+/// Which version 3 did not have.
+const CHANGED: &str = "
+CREATE TABLE IF NOT EXISTS changed(course INTEGER PRIMARY KEY, change INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS changed_order ON changed(change, course);
+";
+
 /// Why rows cannot be used as they are.
 pub(crate) enum Unusable {
     /// Another program, another version: said in words.
@@ -120,6 +135,7 @@ pub(crate) fn create(path: &Path) -> rusqlite::Result<Connection> {
     tune(&conn)?;
     let tx = conn.transaction()?;
     tx.execute_batch(TABLES)?;
+    tx.execute_batch(CHANGED)?;
     tx.pragma_update(None, "application_id", APPLICATION)?;
     tx.pragma_update(None, "user_version", ROWS_VERSION)?;
     tx.commit()?;
@@ -128,6 +144,17 @@ pub(crate) fn create(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Opens an existing file for the writer.
 pub(crate) fn open(path: &Path) -> Result<Connection, Unusable> {
+    open_version(path, ROWS_VERSION..=ROWS_VERSION)
+}
+
+/// Opens an existing file that may be of an earlier version, to answer from.
+pub(crate) fn open_outdated(path: &Path) -> Result<Connection, Unusable> {
+    let conn = open_version(path, READABLE_FROM..=ROWS_VERSION)?;
+    conn.execute_batch(CHANGED)?;
+    Ok(conn)
+}
+
+fn open_version(path: &Path, versions: RangeInclusive<i64>) -> Result<Connection, Unusable> {
     let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -139,7 +166,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Unusable> {
         ));
     }
     let version = number("user_version")?;
-    if version != ROWS_VERSION {
+    if !versions.contains(&version) {
         return Err(Unusable::Reason(format!(
             "it was written by another version of the program (format {version}, this one uses {ROWS_VERSION})"
         )));

@@ -76,9 +76,9 @@ pub(crate) fn doubt_freshness(conn: &Connection, upto: u64) -> rusqlite::Result<
 /// Notes that every row's document must be made anew. `fresh`: the text index
 /// is empty.
 pub(crate) fn queue_all(conn: &Connection, stamp: u64, fresh: bool) -> rusqlite::Result<()> {
-    conn.execute("DELETE FROM queue", [])?;
+    // What waits may be a row that is gone: its document must still be taken away.
     conn.execute(
-        "INSERT INTO queue(doc, stamp, fresh) SELECT id * 2, ?1, ?2 FROM listing
+        "INSERT OR REPLACE INTO queue(doc, stamp, fresh) SELECT id * 2, ?1, ?2 FROM listing
          UNION ALL SELECT id * 2 + 1, ?1, ?2 FROM lesson",
         (clamp(stamp), fresh),
     )?;

@@ -111,9 +111,26 @@ impl<'a> Words<'a> {
             self.word.text.push_str(sign);
             end += sign.len();
         }
+        drop_article(&mut self.word.text);
         self.at = end;
         self.word.range = start..end;
         self.word.unspaced = false;
+    }
+}
+
+/// Takes the Arabic article off a word, which is written as one with it, and
+/// so are some short words before it: "the", "and the", "by the", "to the".
+fn drop_article(word: &mut String) {
+    const ARTICLES: [&str; 6] = ["ال", "وال", "بال", "كال", "فال", "لل"];
+    let longest = ARTICLES.iter().filter(|a| word.starts_with(**a));
+    let article = longest.map(|a| a.len()).max();
+    // What is left must be a word: of three letters on.
+    if let Some(len) = article
+        && word
+            .get(len..)
+            .is_some_and(|rest| rest.chars().count() >= 3)
+    {
+        word.replace_range(..len, "");
     }
 }
 
@@ -217,6 +234,10 @@ mod tests {
         );
         assert_eq!(texts("AI入 と"), ["ai", "入", "と"]);
         assert_eq!(texts("हिन्दी सीखें।"), ["हिन्दी", "सीखें"]);
+        assert_eq!(
+            texts("الرياضيات والرياضيات للرياضيات الف لله"),
+            ["رياضيات", "رياضيات", "رياضيات", "الف", "لله"]
+        );
         assert_eq!(texts("a\u{200d}b co\u{ad}operate"), ["ab", "cooperate"]);
         assert_eq!(
             key("  Ünïted — C++: the “Basics” "),

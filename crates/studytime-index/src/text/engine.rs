@@ -17,7 +17,7 @@ use tantivy::{
 
 /// Changes whenever fields, splitting or folding change: then documents must be
 /// made anew from their rows.
-pub(crate) const TEXT_VERSION: u32 = 1;
+pub(crate) const TEXT_VERSION: u32 = 2;
 
 /// Bytes of text index that are checked when it is opened: some milliseconds.
 const MAX_CHECKED: u64 = 32 << 20;
@@ -178,8 +178,10 @@ impl TextIndex {
         }
         let payload = index.load_metas()?.payload.unwrap_or_default();
         match serde_json::from_str::<Payload>(&payload) {
-            Ok(p) if p.version == TEXT_VERSION && p.generation == generation => {
-                Self::with(index, generation, budget, Some(p.stamp)).map(Some)
+            Ok(p) if p.generation == generation => {
+                // Of another version it answers until all is made anew.
+                let stamp = (p.version == TEXT_VERSION).then_some(p.stamp);
+                Self::with(index, generation, budget, stamp).map(Some)
             }
             _ => Ok(None),
         }
@@ -210,6 +212,11 @@ impl TextIndex {
     /// The stamp of the last commit; `None` when nothing was ever committed.
     pub(crate) fn stamp(&self) -> Option<u64> {
         self.stamp
+    }
+
+    /// Whether it holds no document.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reader.searcher().num_docs() == 0
     }
 
     pub(crate) fn reader(&self) -> TextReader {

@@ -8,6 +8,7 @@ pub(crate) mod gather;
 pub(crate) mod plain;
 pub(crate) mod search;
 pub(crate) mod snippet;
+pub(crate) mod stem;
 
 pub(crate) use analyze::key;
 pub(crate) use ask::{Asked, ask};

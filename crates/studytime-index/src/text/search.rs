@@ -6,8 +6,10 @@
 //! and lessons all have it; below names, better fields count more but can be
 //! outweighed by several lesser ones.
 
-use super::ask::Asked;
+use super::ask::{Asked, MAX_WORDS};
 use super::engine::TextReader;
+use super::gather::{Gathering, Match, RECORD, Totals};
+use super::stem::{EVERYWHERE, Inflected, Languages};
 use std::sync::{Mutex, PoisonError};
 use tantivy::query::{DfaWrapper, FuzzyTermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
@@ -16,9 +18,16 @@ use tantivy::{SegmentReader, Term};
 /// Postings read for one query, at most. Beyond, later words and rarer forms
 /// are not looked at any more.
 const MAX_POSTINGS: u64 = 6_000_000;
+/// Words of dictionaries looked at for one query, at most.
+const MAX_STEPS: u64 = 120_000;
 /// Words that one unfinished or misspelt word may stand for, in one field of
 /// one segment.
 const MAX_FORMS: usize = 4_000;
+/// Words of a query that misspellings are looked for of: its longest.
+const MAX_MISSPELT: usize = 4;
+/// Words of a dictionary that are tried as forms of one, in one field of one
+/// segment.
+const MAX_INFLECTED: usize = 1_000;
 /// Similar words that are told, so that a snippet can mark them.
 const MAX_TOLD: usize = 24;
 
@@ -39,28 +48,38 @@ pub(crate) enum Manner {
     Similar,
 }
 
-/// A document that has at least one of the words.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Found {
-    /// Number of the document.
-    pub(crate) doc: u64,
-    /// Number of its course.
-    pub(crate) course: u64,
-    /// Which of the words it has.
-    pub(crate) words: u32,
-    pub(crate) score: f32,
-    /// Of a lesson: its number.
-    pub(crate) number: u64,
-    /// Whether it is a lesson's document.
-    pub(crate) lesson: bool,
+/// What one search may still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Budget {
+    /// Postings to read.
+    postings: u64,
+    /// Words of dictionaries to look at.
+    steps: u64,
+}
+
+impl Budget {
+    const WHOLE: Self = Self {
+        postings: MAX_POSTINGS,
+        steps: MAX_STEPS,
+    };
+
+    /// One word of a dictionary more; `false` when that is too many.
+    fn step(&mut self) -> bool {
+        let left = self.steps.checked_sub(1);
+        self.steps = left.unwrap_or(0);
+        left.is_some()
+    }
 }
 
 /// What a search gave.
 #[derive(Debug, Default)]
 pub(crate) struct Searched {
-    pub(crate) found: Vec<Found>,
+    /// The courses that have at least one of the words, in no order.
+    pub(crate) matches: Vec<Match>,
     /// For each word, the similar words taken in for it.
     pub(crate) similar: Vec<Vec<String>>,
+    /// What it might still have done.
+    left: Budget,
 }
 
 /// Buffers of searches, kept for the next one.
@@ -69,16 +88,16 @@ pub(crate) struct Scratch(Mutex<Vec<Buffers>>);
 
 #[derive(Debug, Default)]
 struct Buffers {
-    /// By document of a segment: score and words over all words so far.
-    total: Vec<(f32, u32)>,
-    /// The same for the word at hand.
+    /// By document: score and words over all words so far.
+    totals: Totals,
+    /// By document of a segment, for the word at hand.
     word: Vec<f32>,
     /// The best form of the word in the field at hand.
     field: Vec<f32>,
     /// Documents that are not zero in these.
-    total_touched: Vec<u32>,
     word_touched: Vec<u32>,
     field_touched: Vec<u32>,
+    gathering: Gathering,
 }
 
 impl Scratch {
@@ -89,7 +108,7 @@ impl Scratch {
 
     fn give(&self, buffers: Buffers) {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < 4 {
+        if free.len() < 2 {
             free.push(buffers);
         }
     }
@@ -97,8 +116,7 @@ impl Scratch {
 
 impl Buffers {
     fn size(&mut self, documents: usize) {
-        if self.total.len() < documents {
-            self.total.resize(documents, (0.0, 0));
+        if self.word.len() < documents {
             self.word.resize(documents, 0.0);
             self.field.resize(documents, 0.0);
         }
@@ -117,16 +135,61 @@ struct Place {
 struct Form {
     info: tantivy::postings::TermInfo,
     quality: f32,
+    /// The languages in which it is one.
+    languages: u32,
 }
 
-/// Looks for the words. `counts` tells which fields of a course document count.
-pub(crate) fn search(
+/// What a search must know of the courses that documents belong to.
+pub(crate) struct Courses<'a, C, L, P> {
+    /// Which fields of a course document count.
+    pub(crate) counts: C,
+    /// The languages there are.
+    pub(crate) languages: &'a Languages,
+    /// The bit of a course's language in these, by its number.
+    pub(crate) language: L,
+    /// A course's place by its number, below `places`; `None` for one that is not
+    /// shown.
+    pub(crate) place: P,
+    pub(crate) places: usize,
+}
+
+/// A word to look for, with what recognises its other forms.
+struct Sought<'a> {
+    word: &'a Asked,
+    rarity: f32,
+    similar: Option<DfaWrapper>,
+    inflected: Option<Inflected>,
+}
+
+/// Looks for the words.
+pub(crate) fn search<C, L, P>(
     text: &TextReader,
     scratch: &Scratch,
     asked: &[Asked],
     manner: Manner,
-    counts: impl Fn(u64) -> u8,
-) -> tantivy::Result<Searched> {
+    courses: &Courses<'_, C, L, P>,
+) -> tantivy::Result<Searched>
+where
+    C: Fn(u64) -> u8,
+    L: Fn(u64) -> u32,
+    P: Fn(u64) -> Option<u32>,
+{
+    search_within(Budget::WHOLE, text, scratch, asked, manner, courses)
+}
+
+fn search_within<C, L, P>(
+    whole: Budget,
+    text: &TextReader,
+    scratch: &Scratch,
+    asked: &[Asked],
+    manner: Manner,
+    courses: &Courses<'_, C, L, P>,
+) -> tantivy::Result<Searched>
+where
+    C: Fn(u64) -> u8,
+    L: Fn(u64) -> u32,
+    P: Fn(u64) -> Option<u32>,
+{
     let searcher = text.searcher();
     let f = text.fields;
     // With the qualities below, the weakest hit in a name exceeds what all other
@@ -150,47 +213,61 @@ pub(crate) fn search(
     }
     let documents: u64 = searcher.num_docs().max(1);
     let mut buffers = scratch.take();
-    let mut budget = MAX_POSTINGS;
+    let mut budget = whole;
     let mut out = Searched {
-        found: Vec::new(),
+        matches: Vec::new(),
         similar: vec![Vec::new(); asked.len()],
+        left: whole,
     };
-    // The weight of a rare word must be the same in all segments: count first.
-    let mut rarity = Vec::with_capacity(asked.len());
+    let mut lengths: Vec<usize> = asked.iter().map(Asked::len).collect();
+    lengths.sort_unstable_by_key(|l| std::cmp::Reverse(*l));
+    let long = lengths.get(MAX_MISSPELT).map_or(0, |l| l + 1);
+    let mut sought = Vec::with_capacity(asked.len());
     for word in asked {
+        let misspelt = manner == Manner::Similar && word.len() >= long;
+        // The weight of a rare word must be the same in all segments: count first.
         let mut most = 0_u64;
         for place in &places {
             most = most.max(searcher.doc_freq(&Term::from_field_text(place.field, &word.text))?);
         }
         #[allow(clippy::cast_precision_loss)]
-        let idf = (1.0 + documents as f32 / (1.0 + most as f32)).ln().max(0.2);
-        rarity.push(idf);
+        let rarity = (1.0 + documents as f32 / (1.0 + most as f32)).ln().max(0.2);
+        sought.push(Sought {
+            word,
+            rarity,
+            // Made once: for a long word, making one takes longer than using it.
+            similar: if misspelt {
+                automaton(word, f.title)?
+            } else {
+                None
+            },
+            inflected: courses.languages.forms_of(&word.text),
+        });
     }
-    // Made once: for a long word, making one takes longer than using it.
-    let mut automata = Vec::with_capacity(asked.len());
-    for word in asked {
-        automata.push(automaton(word, manner, f.title)?);
-    }
-    for segment in searcher.segment_readers() {
+    for (number, segment) in searcher.segment_readers().iter().enumerate() {
         buffers.size(segment.max_doc() as usize);
-        let docs = segment.fast_fields().u64("doc")?;
-        let shown = |doc: u32| counts(docs.first(doc).unwrap_or(0));
-        let words = asked
-            .iter()
-            .zip(&automata)
-            .zip(&rarity)
-            .zip(&mut out.similar);
-        for (at, (((word, automaton), idf), told)) in words.enumerate() {
+        buffers.totals.begin(number, segment.max_doc() as usize);
+        let fields = segment.fast_fields();
+        let (docs, numbers) = (fields.u64("doc")?, fields.u64("course")?);
+        let shown = |doc: u32| (courses.counts)(docs.first(doc).unwrap_or(0));
+        let language = |doc: u32| (courses.language)(numbers.first(doc).unwrap_or(0));
+        let words = sought.iter_mut().zip(&mut out.similar).enumerate();
+        for (at, (sought, told)) in words {
             for place in &places {
-                let forms = forms(segment, place.field, word, manner, automaton.as_ref(), told)?;
-                score_field(segment, place, &forms, &mut budget, &mut buffers)?;
+                let forms = forms(segment, place.field, sought, manner, told, &mut budget)?;
+                score_field(segment, place, &forms, &language, &mut budget, &mut buffers)?;
                 close_field(segment, place, &shown, &mut buffers);
             }
-            close_word(at, *idf, &mut buffers);
+            close_word(at, sought.rarity, number, &mut buffers);
         }
-        close_segment(segment, &mut buffers, &mut out.found)?;
     }
+    let Buffers {
+        totals, gathering, ..
+    } = &mut buffers;
+    let segments = searcher.segment_readers();
+    out.matches = gathering.by_course(segments, totals, courses.places, &courses.place)?;
     scratch.give(buffers);
+    out.left = budget;
     Ok(out)
 }
 
@@ -198,47 +275,94 @@ pub(crate) fn search(
 fn forms(
     segment: &SegmentReader,
     field: Field,
-    word: &Asked,
+    sought: &mut Sought<'_>,
     manner: Manner,
-    automaton: Option<&DfaWrapper>,
     told: &mut Vec<String>,
+    budget: &mut Budget,
 ) -> tantivy::Result<Vec<Form>> {
+    let word = sought.word;
     let index = segment.inverted_index(field)?;
     let terms = index.terms();
     let mut forms = Vec::new();
     if let Some(info) = terms.get(word.text.as_bytes())? {
-        forms.push(Form { info, quality: 1.0 });
+        forms.push(Form {
+            info,
+            quality: 1.0,
+            languages: EVERYWHERE,
+        });
     }
     let length = word.len();
     let begins = word.prefix || (manner == Manner::Similar && length >= 4);
+    if let Some(inflected) = &mut sought.inflected {
+        inflected_forms(terms, word, inflected, told, &mut forms, budget)?;
+    }
     if begins {
         let mut stream = terms.range().gt(word.text.as_bytes()).into_stream()?;
         while stream.advance() && stream.key().starts_with(word.text.as_bytes()) {
-            if forms.len() >= MAX_FORMS {
+            if forms.len() >= MAX_FORMS || !budget.step() {
                 break;
             }
             let quality = if word.prefix { 0.85 } else { 0.6 };
             forms.push(Form {
                 info: stream.value().clone(),
                 quality,
+                languages: EVERYWHERE,
             });
         }
     }
-    if let Some(automaton) = automaton {
-        similar_forms(terms, word, automaton, told, &mut forms)?;
+    if let Some(automaton) = &sought.similar {
+        similar_forms(terms, word, automaton, told, &mut forms, budget)?;
     }
     Ok(forms)
 }
 
+/// Words with the same stem in some language.
+fn inflected_forms(
+    terms: &tantivy::termdict::TermDictionary,
+    word: &Asked,
+    inflected: &mut Inflected,
+    told: &mut Vec<String>,
+    forms: &mut Vec<Form>,
+    budget: &mut Budget,
+) -> tantivy::Result<()> {
+    let root = inflected.root.clone();
+    let mut stream = terms.range().ge(root.as_bytes()).into_stream()?;
+    for _ in 0..MAX_INFLECTED {
+        if !budget.step() || !stream.advance() || !stream.key().starts_with(root.as_bytes()) {
+            break;
+        }
+        let Ok(form) = std::str::from_utf8(stream.key()) else {
+            continue;
+        };
+        // What begins with an unfinished word is taken in as such.
+        if form == word.text || (word.prefix && form.starts_with(&word.text)) {
+            continue;
+        }
+        let languages = inflected.languages(form);
+        if languages == 0 {
+            continue;
+        }
+        forms.push(Form {
+            info: stream.value().clone(),
+            quality: 0.9,
+            languages,
+        });
+        if told.len() < MAX_TOLD && !told.iter().any(|t| t == form) {
+            told.push(form.to_owned());
+        }
+    }
+    Ok(())
+}
+
 /// What recognises words like this one; `None` where only the word itself will
 /// do: short words, numbers.
-fn automaton(word: &Asked, manner: Manner, field: Field) -> tantivy::Result<Option<DfaWrapper>> {
+fn automaton(word: &Asked, field: Field) -> tantivy::Result<Option<DfaWrapper>> {
     let distance = match word.len() {
         0..=3 => return Ok(None),
         4..=7 => 1,
         _ => 2,
     };
-    if manner == Manner::Exact || word.text.bytes().any(|b| b.is_ascii_digit()) {
+    if word.text.bytes().any(|b| b.is_ascii_digit()) {
         return Ok(None);
     }
     // Any field will do: only the text goes into the automaton.
@@ -254,10 +378,11 @@ fn similar_forms(
     automaton: &DfaWrapper,
     told: &mut Vec<String>,
     forms: &mut Vec<Form>,
+    budget: &mut Budget,
 ) -> tantivy::Result<()> {
     let mut stream = terms.search(automaton).into_stream()?;
     let first = word.text.chars().next();
-    while stream.advance() {
+    while budget.step() && stream.advance() {
         let Ok(form) = std::str::from_utf8(stream.key()) else {
             continue;
         };
@@ -271,6 +396,7 @@ fn similar_forms(
         forms.push(Form {
             info: stream.value().clone(),
             quality,
+            languages: EVERYWHERE,
         });
         if told.len() < MAX_TOLD && !told.iter().any(|t| t == form) {
             told.push(form.to_owned());
@@ -311,7 +437,8 @@ fn score_field(
     segment: &SegmentReader,
     place: &Place,
     forms: &[Form],
-    budget: &mut u64,
+    language: &impl Fn(u32) -> u32,
+    budget: &mut Budget,
     buffers: &mut Buffers,
 ) -> tantivy::Result<()> {
     if forms.is_empty() {
@@ -328,11 +455,11 @@ fn score_field(
     }
     for form in forms {
         let cost = u64::from(form.info.doc_freq);
-        if cost > *budget {
+        let Some(left) = budget.postings.checked_sub(cost) else {
             // The most frequent forms say least; rarer ones may still fit.
             continue;
-        }
-        *budget -= cost;
+        };
+        budget.postings = left;
         let mut block =
             index.read_block_postings_from_terminfo(&form.info, IndexRecordOption::WithFreqs)?;
         while block.block_len() > 0 {
@@ -342,6 +469,9 @@ fn score_field(
                 let length = lengths.get(usize::from(norms.fieldnorm_id(*doc))).copied();
                 let quality = 0.76 + 0.12 * often + length.unwrap_or(0.0);
                 let score = place.weight * form.quality * quality;
+                if form.languages != EVERYWHERE && language(*doc) & form.languages == 0 {
+                    continue;
+                }
                 if let Some(slot) = buffers.field.get_mut(*doc as usize) {
                     if *slot == 0.0 {
                         buffers.field_touched.push(*doc);
@@ -362,60 +492,117 @@ fn close_field(
     shown: &impl Fn(u32) -> u8,
     buffers: &mut Buffers,
 ) {
+    let alive = segment.alive_bitset();
     for doc in buffers.field_touched.drain(..) {
         let Some(score) = buffers.field.get_mut(doc as usize).map(std::mem::take) else {
             continue;
         };
-        if segment.is_deleted(doc) || (place.bit != 0 && shown(doc) & place.bit == 0) {
+        if alive.is_some_and(|a| a.is_deleted(doc))
+            || (place.bit != 0 && shown(doc) & place.bit == 0)
+        {
             continue;
         }
         if let Some(slot) = buffers.word.get_mut(doc as usize) {
             if *slot == 0.0 {
                 buffers.word_touched.push(doc);
             }
-            *slot += score;
+            // The sign tells later what the document is of.
+            *slot += if place.bit == 0 { score } else { -score };
         }
     }
 }
 
 /// Adds a word to the whole.
-fn close_word(at: usize, idf: f32, buffers: &mut Buffers) {
+fn close_word(at: usize, rarity: f32, segment: usize, buffers: &mut Buffers) {
     for doc in buffers.word_touched.drain(..) {
         let Some(score) = buffers.word.get_mut(doc as usize).map(std::mem::take) else {
             continue;
         };
-        if let Some((total, words)) = buffers.total.get_mut(doc as usize) {
-            if *words == 0 {
-                buffers.total_touched.push(doc);
-            }
-            *total += score * idf;
-            *words |= 1 << (at & 31);
-        }
+        let record = if score < 0.0 { RECORD } else { 0 };
+        let words = 1 << (at % MAX_WORDS) | record;
+        buffers
+            .totals
+            .add(segment, doc, score.abs() * rarity, words);
     }
 }
 
-/// Gives the segment's documents, and leaves the buffers clean.
-fn close_segment(
-    segment: &SegmentReader,
-    buffers: &mut Buffers,
-    found: &mut Vec<Found>,
-) -> tantivy::Result<()> {
-    let fields = segment.fast_fields();
-    let (docs, courses) = (fields.u64("doc")?, fields.u64("course")?);
-    let numbers = fields.u64("number")?;
-    for doc in buffers.total_touched.drain(..) {
-        let Some((score, words)) = buffers.total.get_mut(doc as usize).map(std::mem::take) else {
-            continue;
-        };
-        let row = docs.first(doc).unwrap_or(0);
-        found.push(Found {
-            doc: row,
-            course: courses.first(doc).unwrap_or(0),
-            words,
-            score,
-            number: numbers.first(doc).unwrap_or(0),
-            lesson: row & 1 == 1,
-        });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Doc, TextIndex, ask};
+
+    /// Words that share their beginnings, so that any query stands for many.
+    fn word(n: usize) -> String {
+        let letter = |n: usize| char::from(b'a' + (n % 26) as u8);
+        format!("aaaa{}{}{}", letter(n), letter(n / 26), letter(n / 676))
     }
-    Ok(())
+
+    #[test]
+    fn no_query_does_more_than_so_much() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut text = TextIndex::open(&dir.path().join("text"), 1, 15_000_000).unwrap();
+        for doc in 0..40_u64 {
+            let body: Vec<String> = (0..500).map(|n| word(n * 40 + doc as usize)).collect();
+            let made = Doc {
+                doc: doc << 1 | 1,
+                course: doc,
+                lesson: body[..100].join(" "),
+                body: body.join(" "),
+                ..Doc::default()
+            };
+            text.put(&made, true).unwrap();
+        }
+        text.commit(1).unwrap();
+        let reader = text.reader();
+        let mut languages = Languages::default();
+        for tag in ["en", "de", "fr", "es", "it", "pt", "nl", "ro"] {
+            languages.add(crate::text::stem::stemmer(tag).unwrap());
+        }
+        let courses = Courses {
+            counts: |_| u8::MAX,
+            languages: &languages,
+            language: |_| 1,
+            place: |course| u32::try_from(course).ok(),
+            places: 40,
+        };
+        let many: String = (0..900).map(|n| format!("{} ", word(n * 13))).collect();
+        let short: String = ('a'..='z').map(|c| format!("aaaa{c} ")).collect();
+        let small = Budget {
+            postings: 700,
+            steps: 300,
+        };
+        let (mut found, mut spent) = (0, 0);
+        for typed in [
+            "aa",
+            "aaaa",
+            "aaaabcdefghi",
+            "aaaa aaab aaac",
+            &many,
+            &short,
+        ] {
+            for open in ["", " "] {
+                let asked = ask(&format!("{}{open}", typed.trim()));
+                for manner in [Manner::Exact, Manner::Similar] {
+                    let with = |budget| {
+                        let scratch = Scratch::default();
+                        search_within(budget, &reader, &scratch, &asked, manner, &courses).unwrap()
+                    };
+                    let searched = with(Budget::WHOLE);
+                    found += searched.matches.len();
+                    let steps = MAX_STEPS - searched.left.steps;
+                    let postings = MAX_POSTINGS - searched.left.postings;
+                    // Whatever is more than the bound is left undone.
+                    let bounded = with(small);
+                    assert!(bounded.matches.len() <= searched.matches.len());
+                    assert!(steps < small.steps || bounded.left.steps == 0, "{typed}");
+                    spent += usize::from(steps > small.steps || postings > small.postings);
+                    assert!(bounded.similar.iter().all(|told| told.len() <= MAX_TOLD));
+                }
+            }
+        }
+        assert!(
+            found > 100 && spent > 4,
+            "{found} courses, {spent} beyond the bound"
+        );
+    }
 }

@@ -243,6 +243,24 @@ proptest! {
     }
 
     #[test]
+    fn a_list_that_goes_takes_what_it_alone_gave(ops in prop::collection::vec(op(), 1..60), seed: u64) {
+        let log = shuffle(&log(&ops), seed);
+        let dir = tempfile::tempdir().unwrap();
+        let mut index = open(dir.path(), known());
+        feed(&mut index, &log, 1000);
+        index.apply_text(&texts()).unwrap();
+        index.flush().unwrap();
+        let without = Facts { lists: vec![id("list b")], ..known() };
+        index.set_facts(without.clone()).unwrap();
+        let reader = index.reader();
+        same(&everything(&reader, &feeds(), &WORDS), &told(&log, without))?;
+        // What is still there is on the other list, or the learner's.
+        for course in reader.listed_courses() {
+            prop_assert!(course.started || course.lists == [id("list b")], "{:?}", course);
+        }
+    }
+
+    #[test]
     fn what_cannot_bear_need_not_be_handed_in(ops in prop::collection::vec(op(), 1..60), batch in 1_usize..12) {
         let log = log(&ops);
         let dir = tempfile::tempdir().unwrap();

@@ -93,6 +93,81 @@ fn progress_notes_bookmarks_and_results() {
     assert_eq!(percent(&held), 75);
 }
 
+/// Everything the learner has, told without what the author may change.
+fn kept(held: &Held) -> serde_json::Value {
+    let learner = held.reader.learner().unwrap();
+    json!({
+        "done": learner.courses[0].progress.lessons_done,
+        "at": learner.courses[0].progress.continue_at.as_ref().map(|at| (at.lesson.lesson, at.item, at.position_seconds)),
+        "notes": learner.notes.iter().map(|n| (n.lesson, &n.text)).collect::<Vec<_>>(),
+        "bookmarks": learner.bookmarks.iter().map(|b| b.lesson).collect::<Vec<_>>(),
+        "results": learner.results.iter().map(|r| (r.item, r.percent, r.passed)).collect::<Vec<_>>(),
+    })
+}
+
+#[test]
+fn what_the_learner_has_survives_every_update_of_the_course() {
+    let mut w = World::default();
+    w.list("list", "c", "Course", json!({}));
+    let one = w.lesson("c", 1, "One", json!({"lesson_content": "first"}));
+    let two = w.lesson("c", 2, "Two", json!({}));
+    let video = w.say("c", json!({"type": "studytime_course_lesson_video", "lesson_number": 2, "name": "V", "sources": [blob("v").to_string()]}));
+    let test = w.say(
+        "c",
+        json!({"type": "studytime_course_test", "lesson_number": 2, "name": "T", "pass_percent": 60,
+        "questions": [{"kind": "true_false", "question": "So?", "answer": true}]}),
+    );
+    w.enrol("me", "c", false);
+    let course = id("c").to_bare();
+    w.whisper("me", json!({"type": "studytime_test_result", "feed_id": course, "item": test.to_string(), "score": 80}));
+    w.whisper("me", json!({"type": "studytime_progress", "entries": [
+        {"feed_id": course, "lesson": one.to_string(), "done": true},
+        {"feed_id": course, "item": test.to_string(), "done": true},
+        {"feed_id": course, "lesson": two.to_string(), "item": video.to_string(), "position_seconds": 42, "percent": 30}]}));
+    w.whisper("me", json!({"type": "studytime_note", "feed_id": course, "lesson": two.to_string(), "text": "Remember"}));
+    w.whisper("me", json!({"type": "studytime_bookmark", "feed_id": course, "lesson": one.to_string(), "bookmarked": true}));
+    let mut held = held(&w, facts(&["me"], &["list"]));
+    let before = kept(&held);
+    assert_eq!(before["at"], json!([two, video, 42]));
+    assert_eq!(
+        (before["done"].clone(), before["results"][0][1].clone()),
+        (json!(1), json!(80))
+    );
+
+    // Renamed, renumbered, rewritten, moved to another section, with lessons put
+    // before and between; items renamed and given other sources.
+    let updates = [
+        json!({"type": "studytime_course_lesson_update", "lesson_number": 2, "name": "Second", "section": "B"}),
+        json!({"type": "studytime_course_lesson_update", "lesson": two.to_string(), "lesson_number": 7}),
+        json!({"type": "studytime_course_lesson_update", "lesson": one.to_string(), "lesson_number": 3, "lesson_content": "other"}),
+        json!({"type": "studytime_course_lesson", "lesson_number": 1, "name": "New first"}),
+        json!({"type": "studytime_course_lesson", "lesson_number": 4, "name": "New in between"}),
+        json!({"type": "studytime_course_item_update", "item": video.to_string(), "name": "Film", "sources": [blob("w").to_string()]}),
+        json!({"type": "studytime_course_item_update", "item": test.to_string(), "name": "Exam", "pass_percent": 70}),
+        json!({"type": "studytime_course_lesson", "lesson_number": 7, "name": "Again by its number"}),
+    ];
+    for update in updates {
+        w.say("c", update.clone());
+        feed(&mut held.index, &w.log, 1);
+        assert_eq!(kept(&held), before, "{update}");
+    }
+    // Also when the course is no longer recommended, or no list names it.
+    w.update("list", "c", json!({"deprecated": true}));
+    feed(&mut held.index, &w.log, 1);
+    assert_eq!(kept(&held), before);
+    w.update("list", "c", json!({"removed": true}));
+    feed(&mut held.index, &w.log, 1);
+    assert_eq!(kept(&held), before);
+    // What goes with a removed lesson is there again when it is.
+    for removed in [true, false] {
+        w.say("c", json!({"type": "studytime_course_lesson_update", "lesson": two.to_string(), "removed": removed}));
+    }
+    feed(&mut held.index, &w.log, 1);
+    assert_eq!(kept(&held), before);
+    // And an index that is built anew says the same.
+    assert_eq!(kept(&self::held(&w, facts(&["me"], &["list"]))), before);
+}
+
 #[test]
 fn a_started_course_stays_when_no_list_names_it() {
     let mut w = World::default();

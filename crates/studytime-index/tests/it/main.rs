@@ -6,8 +6,11 @@
 mod blobs;
 mod courses;
 mod crash;
+mod follow;
+mod forms;
 mod laws;
 mod learner;
+mod quality;
 mod queries;
 mod search;
 mod speed;

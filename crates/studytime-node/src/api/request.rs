@@ -5,7 +5,10 @@ use super::mirror::{MirrorChecked, MirrorInfo, MirrorPushed, MirrorSpec};
 use super::reply::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use studytime_index::{CourseCard, CourseQuery, LearnerView, Page, SubjectCount, Suggestion};
+use studytime_index::{
+    CourseCard, CourseQuery, Cursor, KeywordCount, LearnerView, Page, Problem, Since, SubjectCount,
+    Suggestion,
+};
 use studytime_schema::content::Answer;
 use studytime_schema::{BlobId, FeedId, MessageId};
 
@@ -185,6 +188,26 @@ api! {
         /// At most this many.
         limit: usize,
     } => Vec<Suggestion>;
+
+    /// Courses that changed after a cursor, for a view of one's own.
+    CoursesSince {
+        /// What the last answer gave; the default begins.
+        cursor: Cursor,
+        /// At most this many.
+        limit: usize,
+    } => Since;
+
+    /// The commonest keywords of courses that are in no subject.
+    UnknownKeywords {
+        /// At most this many.
+        limit: usize,
+    } => Vec<KeywordCount>;
+
+    /// What was not taken of a feed's messages, and why.
+    Problems {
+        /// The feed: a course, a list.
+        id: FeedId,
+    } => Vec<Problem>;
 
     /// One course whole: record, lessons, the learner's state.
     CourseShow {

@@ -71,6 +71,21 @@ impl Node {
                 self.blocking(move |n| Ok(n.reader().suggest(&c.prefix, c.limit.min(50))))
                     .await?,
             ),
+            Q::CoursesSince(c) => Reply::CoursesSince(
+                self.blocking(move |n| {
+                    let since = n.reader().since(&c.cursor, c.limit);
+                    since.map_err(|e| query_error(&e))
+                })
+                .await?,
+            ),
+            Q::UnknownKeywords(c) => Reply::UnknownKeywords(
+                self.blocking(move |n| Ok(n.reader().unknown_keywords(c.limit)))
+                    .await?,
+            ),
+            Q::Problems(c) => Reply::Problems(
+                self.blocking(move |n| n.reader().problems(&c.id).map_err(|e| query_error(&e)))
+                    .await?,
+            ),
             Q::CourseShow(c) => Reply::CourseShow(self.course_show(c.id).await?),
             Q::CourseStart(c) => Reply::CourseStart(self.course_start(c.id, c.wait, report).await?),
             Q::CourseLeave(c) => Reply::CourseLeave(self.course_leave(c.id).await?),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use studytime_index::{ApplyError, Changes, Facts, Index, Reader};
 use studytime_replicate::FeedStore;
 use studytime_schema::content::ProgressEntry;
+use studytime_schema::subjects::SubjectTable;
 use studytime_schema::{Keypair, LogPosition};
 use tokio::sync::{mpsc, watch};
 
@@ -42,6 +43,8 @@ pub(super) struct Worker {
     pub(super) dir: PathBuf,
     /// What was told last, for an index that is built anew.
     pub(super) facts: Facts,
+    /// Another table of subjects than the built-in one.
+    pub(super) subjects: Option<Arc<SubjectTable>>,
     pub(super) positions: Vec<(ProgressEntry, u64)>,
     pub(super) reader: Arc<RwLock<Reader>>,
     /// What was read of the log and is not taken in yet.
@@ -146,12 +149,12 @@ impl Worker {
         if self.repairs >= MAX_REPAIRS {
             return;
         }
-        let begun = Index::rebuild(&self.dir, options(&self.facts));
+        let begun = Index::rebuild(&self.dir, options(&self.facts, self.subjects.as_ref()));
         match begun {
             Ok(index) => {
                 self.repairs += 1;
                 self.begun = true;
-                *self.reader.write().unwrap_or_else(PoisonError::into_inner) = index.reader();
+                // The old one goes on answering, as far as it can.
                 self.index = index;
                 self.rebuilding = true;
                 self.position.send_replace(self.index.position());
@@ -226,11 +229,15 @@ impl Worker {
             self.tell(changes?);
         }
         if page.more {
-            self.position.send_replace(self.index.position());
+            // Whoever waits for the end waits until the new index answers.
+            let held_back = u64::from(self.rebuilding);
+            let position = self.index.position().0.saturating_sub(held_back);
+            self.position.send_replace(LogPosition(position));
             return Ok(true);
         }
         if self.rebuilding && page.sound {
             self.index.swap_in()?;
+            *self.reader.write().unwrap_or_else(PoisonError::into_inner) = self.index.reader();
             self.rebuilding = false;
         }
         self.position.send_replace(self.index.position());

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use studytime_schema::subjects::{SubjectEntry, SubjectTable};
 
 /// Longest file that is read.
 const MAX_CONFIG: u64 = 256 * 1024;
@@ -42,6 +44,8 @@ pub struct Config {
     pub budget_messages: Option<u64>,
     /// Bytes of these. Default 4 GiB.
     pub budget_bytes: Option<u64>,
+    /// More subjects, or more keywords for those there are.
+    pub subjects: Vec<SubjectEntry>,
 }
 
 /// Why the settings cannot be used.
@@ -68,6 +72,13 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The built-in table of subjects with the user's additions; `None` where
+    /// there are none.
+    pub(crate) fn subjects(&self) -> Option<Arc<SubjectTable>> {
+        let extra = self.subjects.iter().cloned();
+        (!self.subjects.is_empty()).then(|| Arc::new(SubjectTable::builtin().with(extra)))
+    }
+
     /// Reads the file; an absent one is all defaults.
     ///
     /// # Errors

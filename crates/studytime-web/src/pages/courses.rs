@@ -82,6 +82,7 @@ impl Params {
             sort: self.sort.unwrap_or_default(),
             offset: (self.page - 1) * PAGE,
             limit: PAGE,
+            facets: true,
         }
     }
 

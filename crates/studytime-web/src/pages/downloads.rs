@@ -134,6 +134,7 @@ async fn page(
 ) -> Result<Response, Problem> {
     let query = |started, on_device| CourseList {
         query: CourseQuery {
+            facets: false,
             started,
             on_device,
             include_deprecated: true,

@@ -92,6 +92,7 @@ pub(crate) fn started() -> CourseList {
             started: Some(true),
             include_deprecated: true,
             limit: 200,
+            facets: false,
             ..CourseQuery::default()
         },
     }
@@ -102,6 +103,7 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
         query: CourseQuery {
             sort,
             limit: ROW,
+            facets: false,
             ..CourseQuery::default()
         },
     };

@@ -39,6 +39,7 @@ fn query(text: &str, filter: CourseFilter) -> Result<CourseList, Failure> {
     query.started = filter.started.then_some(true);
     query.on_device = filter.on_device;
     query.include_deprecated = filter.deprecated;
+    query.facets = false;
     if let Some(order) = filter.sort {
         query.sort = serde_json::from_value(order.word().into())
             .map_err(|e| ApiError::failed("the order cannot be asked for", &e))?;
