@@ -61,6 +61,12 @@ pub struct StatusReply {
     /// Own feeds that must not be published on for now.
     #[serde(default)]
     pub locked: Vec<LockInfo>,
+    /// Blobs that are wanted here and have not come.
+    #[serde(default)]
+    pub blobs_wanted: u64,
+    /// Blobs on their way from peers.
+    #[serde(default)]
+    pub blobs_fetching: u64,
     /// Version of the program.
     pub version: String,
 }

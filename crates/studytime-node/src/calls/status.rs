@@ -60,6 +60,7 @@ impl Node {
             let counts = inner.feeds.counts().map_err(|e| failed(&e))?;
             let usage = inner.blobs.usage().map_err(|e| failed(&e))?;
             let last = inner.feeds.last_position().map_err(|e| failed(&e))?;
+            let wants = inner.hub.act(|s, _| s.wants.stats());
             Ok(StatusReply {
                 id: node.id(),
                 http: node.http(),
@@ -75,6 +76,8 @@ impl Node {
                 locked: node.lock_infos(),
                 budget: inner.policy.budget(),
                 index_behind: last.0.saturating_sub(inner.indexer.position().0),
+                blobs_wanted: wants.wanted as u64,
+                blobs_fetching: wants.in_flight as u64,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             })
         })
