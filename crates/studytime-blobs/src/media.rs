@@ -3,7 +3,9 @@
 //!
 //! [`Media`] holds all open readers. Each reader has a position; the position
 //! yields a window of segments ahead of it; the windows of all readers are
-//! merged into one list, nearest first. A read on a segment that is not here
+//! merged into one list, nearest first. A reader that has not read yet has no window:
+//! whoever opens a file only to ask for its size, or to go elsewhere first, makes
+//! nobody fetch anything. A read on a segment that is not here
 //! *parks*: [`Media::read`] says which blob it needs, and
 //! [`Media::segment_arrived`] names the readers to wake. Seeking only moves the
 //! position, closing withdraws the window; there is no streaming mode.
@@ -12,7 +14,7 @@
 //! driver ([`Media::poll_lookup`]); bytes are read by the driver from the place that
 //! [`Read::Ready`] names.
 
-use crate::wants::WantSpec;
+use crate::wants::{Rank, WantSpec};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use studytime_schema::{BlobId, MAX_BLOB_SIZE, Manifest};
@@ -87,6 +89,12 @@ struct Reader {
     file: Arc<MediaFile>,
     bytes_per_second: Option<u64>,
     position: u64,
+    /// The segment it was opened at or moved to.
+    start: usize,
+    /// It has read, or tried to.
+    reads: bool,
+    /// It reads no further.
+    until: u64,
     parked: Option<BlobId>,
     /// The larger, the later it was last seeked or opened.
     recency: u64,
@@ -114,9 +122,17 @@ impl Reader {
     /// The segments of the window with their distance from the position.
     fn ahead(&self, config: &MediaConfig) -> impl Iterator<Item = (usize, BlobId, u64)> + '_ {
         let first = self.index();
+        let end = self.until.div_ceil(self.file.segment_size());
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        let window = match self.reads {
+            true => self.window(config).min(end.saturating_sub(first)),
+            false => 0,
+        };
         let segments = self.file.segments().iter().enumerate();
-        let window = segments.skip(first).take(self.window(config));
-        window.map(move |(i, id)| (i - first, *id, self.file.segment_len(i)))
+        segments
+            .skip(first)
+            .take(window)
+            .map(move |(i, id)| (i - first, *id, self.file.segment_len(i)))
     }
 }
 
@@ -130,7 +146,7 @@ impl Reader {
 /// let clip = BlobId::of(b"a short clip");
 /// let mut media = Media::new(MediaConfig::default());
 /// let reader = media.open(Arc::new(MediaFile::blob(clip, 12)), None);
-/// assert_eq!(media.poll_lookup(), Some(vec![clip]));
+/// assert_eq!(media.read(reader), Read::Lookup { blob: clip });
 /// media.looked_up(&clip, false);
 /// assert_eq!(media.read(reader), Read::NeedSegment { blob: clip });
 /// let wants = media.poll_wants().unwrap();
@@ -169,12 +185,30 @@ impl Media {
             file,
             bytes_per_second,
             position: 0,
+            start: 0,
+            reads: false,
+            until: u64::MAX,
             parked: None,
             recency: self.opened,
         };
         self.readers.insert(id, reader);
-        self.moved();
         id
+    }
+
+    /// The mean rate of the media became known; it sizes the window.
+    pub fn set_rate(&mut self, reader: ReaderId, bytes_per_second: Option<u64>) {
+        if let Some(r) = self.readers.get_mut(&reader) {
+            r.bytes_per_second = bytes_per_second;
+            self.moved();
+        }
+    }
+
+    /// Nothing at or behind this position will be read: the window ends there.
+    pub fn stop_at(&mut self, reader: ReaderId, position: u64) {
+        if let Some(r) = self.readers.get_mut(&reader) {
+            r.until = position;
+            self.moved();
+        }
     }
 
     /// Closes a reader and withdraws its window. Unknown readers are ignored.
@@ -203,6 +237,7 @@ impl Media {
         };
         let before = r.index();
         r.position = position;
+        r.start = r.index();
         r.recency = recency;
         let parked = r.parked.take();
         if r.index() != before || parked.is_some() {
@@ -222,8 +257,14 @@ impl Media {
         }
     }
 
-    /// What is at a reader's position.
+    /// What is at a reader's position. The first read opens its window.
     pub fn read(&mut self, reader: ReaderId) -> Read {
+        let Some(r) = self.readers.get_mut(&reader) else {
+            return Read::Closed;
+        };
+        if !std::mem::replace(&mut r.reads, true) {
+            self.moved();
+        }
         let Some(r) = self.readers.get_mut(&reader) else {
             return Read::Closed;
         };
@@ -317,7 +358,14 @@ impl Media {
                     continue;
                 }
                 let parked = distance == 0 && reader.parked == Some(id);
-                let order = if parked { 0 } else { 1 + distance as u64 };
+                let place = reader.index() - reader.start.min(reader.index()) + distance;
+                let starting = (place as u64) < Rank::IN_ORDER;
+                let order = match (parked, starting) {
+                    (true, true) => 0,
+                    (true, false) => Rank::WAITED_FOR,
+                    (false, true) => 1 + distance as u64,
+                    (false, false) => 1 + Rank::WAITED_FOR + distance as u64,
+                };
                 let newest = std::cmp::Reverse(reader.recency);
                 list.entry((order, newest, distance)).or_insert((id, len));
             }

@@ -316,13 +316,15 @@ impl Sim {
                     max,
                     resume,
                 } => self.fetch(at, peer, blob, max, resume),
-                Output::CancelFetch { peer, blob } => {
+                Output::CancelFetch { peer, blob, keep } => {
                     let now = self.now;
                     let node = &mut self.nodes[at];
                     let ours = node.downloads.get(&blob).is_some_and(|f| f.peer == peer);
                     if ours {
                         let fetching = node.downloads.remove(&blob).unwrap();
-                        fetching.download.interrupt(now).unwrap();
+                        if keep {
+                            fetching.download.interrupt(now).unwrap();
+                        }
                     }
                 }
                 Output::Got { blob, size } => {
@@ -517,7 +519,9 @@ impl Sim {
                 let Some(blob) = ours(node, call) else { return };
                 let fetching = node.downloads.get_mut(&blob).unwrap();
                 match fetching.download.chunk(&bytes) {
-                    Ok(()) => node.wants.handle_bytes(peer, &blob, now),
+                    Ok(()) => node
+                        .wants
+                        .handle_bytes(peer, &blob, bytes.len() as u64, now),
                     Err(_) => {
                         node.downloads.remove(&blob);
                         node.wants
