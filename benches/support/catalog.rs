@@ -361,7 +361,8 @@ fn write(path: &Path, courses: usize, lessons: usize) {
         let mut tip = None;
         (0..courses)
             .filter(|n| {
-                n % LISTS == list || (n % LISTS == (list + 1) % LISTS && n / LISTS % 10 == 0)
+                n % LISTS == list
+                    || (n % LISTS == (list + 1) % LISTS && (n / LISTS).is_multiple_of(10))
             })
             .map(|n| sign(&keys, &mut tip, &listing(n, list)))
             .collect()
