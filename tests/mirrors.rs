@@ -2,6 +2,7 @@
 //! meets nobody. The store is a real server of other makers (`interop/s3.js`).
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+#![allow(clippy::print_stdout, reason = "says what is left out")]
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};

@@ -146,12 +146,12 @@ async fn downloads_stop_before_the_limit_and_go_on_with_a_higher_one() {
     .await;
     assert!(downloads(&l).await.used.bytes <= 4_000_000);
     assert!(l.call(Status {}).await.unwrap().stopped.is_some());
-    loop {
-        match events.next().await.unwrap() {
-            Event::Storage { stopped: Some(s) } => break assert_eq!(s.reason, StopReason::Quota),
-            _ => {}
+    let told = loop {
+        if let Event::Storage { stopped: Some(s) } = events.next().await.unwrap() {
+            break s;
         }
-    }
+    };
+    assert_eq!(told.reason, StopReason::Quota);
     // Whoever waits is told why at once.
     let wait = CourseStart {
         id: course,
