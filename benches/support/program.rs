@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use studytime_node::{Builder, Handle, Node, api};
-use studytime_schema::{FeedId, NetworkKey};
+use studytime_schema::{BlobId, FeedId, NetworkKey};
 
 const FLAG: &str = "--as-peer";
 
@@ -79,6 +79,11 @@ fn feed(value: &Value) -> FeedId {
         .expect("a feed")
 }
 
+fn blob(value: &Value) -> BlobId {
+    let id = value.as_str().and_then(|id| id.parse().ok());
+    id.expect("a blob")
+}
+
 async fn answer(node: &Node, h: &Handle, request: &Value) -> Result<Value, api::ApiError> {
     let text = |name: &str| request[name].as_str().expect("a text").to_owned();
     Ok(match request["do"].as_str().unwrap_or_default() {
@@ -130,6 +135,32 @@ async fn answer(node: &Node, h: &Handle, request: &Value) -> Result<Value, api::
             }
             crate::support::caught_up(node).await;
             Value::Null
+        }
+        "addBlob" => {
+            let path = text("file").into();
+            let added = h.call(api::BlobAdd { path }).await?;
+            json!({ "blob": added.id, "manifest": added.manifest })
+        }
+        // All at once; done when the last byte of the last one is here.
+        "wantBlobs" => {
+            let blobs = request["blobs"].as_array().into_iter().flatten();
+            let wanted: Vec<_> = blobs
+                .map(|wanted| {
+                    let get = api::BlobGet {
+                        id: blob(&wanted["blob"]),
+                        manifest: wanted["manifest"].as_bool().unwrap_or(false),
+                        output: None,
+                        timeout_seconds: 600,
+                    };
+                    let h = h.clone();
+                    tokio::spawn(async move { h.call(get).await })
+                })
+                .collect();
+            let mut bytes = 0;
+            for one in wanted {
+                bytes += one.await.expect("no panic")?.size;
+            }
+            json!(bytes)
         }
         // Bytes received and sent over the connection to a peer; nothing without one.
         "traffic" => {
