@@ -67,7 +67,7 @@
 //!                 let mut upload = Upload::start(&author_store, &call)?;
 //!                 while let Some(piece) = upload.next_chunk()? {
 //!                     download.chunk(&piece)?;
-//!                     learner.handle_bytes(peer, &blob, now);
+//!                     learner.handle_bytes(peer, &blob, piece.len() as u64, now);
 //!                 }
 //!                 let added = download.finish()?; // the hash was right
 //!                 learner.handle_stored(added.id, added.size, Some(peer), now);

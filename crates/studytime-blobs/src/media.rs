@@ -3,7 +3,9 @@
 //!
 //! [`Media`] holds all open readers. Each reader has a position; the position
 //! yields a window of segments ahead of it; the windows of all readers are
-//! merged into one list, nearest first. A read on a segment that is not here
+//! merged into one list, nearest first. A reader that has not read yet has no window:
+//! whoever opens a file only to ask for its size, or to go elsewhere first, makes
+//! nobody fetch anything. A read on a segment that is not here
 //! *parks*: [`Media::read`] says which blob it needs, and
 //! [`Media::segment_arrived`] names the readers to wake. Seeking only moves the
 //! position, closing withdraws the window; there is no streaming mode.
@@ -87,6 +89,10 @@ struct Reader {
     file: Arc<MediaFile>,
     bytes_per_second: Option<u64>,
     position: u64,
+    /// It has read, or tried to.
+    reads: bool,
+    /// It reads no further.
+    until: u64,
     parked: Option<BlobId>,
     /// The larger, the later it was last seeked or opened.
     recency: u64,
@@ -114,9 +120,14 @@ impl Reader {
     /// The segments of the window with their distance from the position.
     fn ahead(&self, config: &MediaConfig) -> impl Iterator<Item = (usize, BlobId, u64)> + '_ {
         let first = self.index();
+        let end = self.until.div_ceil(self.file.segment_size());
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        let window = match self.reads {
+            true => self.window(config).min(end.saturating_sub(first)),
+            false => 0,
+        };
         let segments = self.file.segments().iter().enumerate();
-        let window = segments.skip(first).take(self.window(config));
-        window.map(move |(i, id)| (i - first, *id, self.file.segment_len(i)))
+        segments.skip(first).take(window).map(move |(i, id)| (i - first, *id, self.file.segment_len(i)))
     }
 }
 
@@ -130,7 +141,7 @@ impl Reader {
 /// let clip = BlobId::of(b"a short clip");
 /// let mut media = Media::new(MediaConfig::default());
 /// let reader = media.open(Arc::new(MediaFile::blob(clip, 12)), None);
-/// assert_eq!(media.poll_lookup(), Some(vec![clip]));
+/// assert_eq!(media.read(reader), Read::Lookup { blob: clip });
 /// media.looked_up(&clip, false);
 /// assert_eq!(media.read(reader), Read::NeedSegment { blob: clip });
 /// let wants = media.poll_wants().unwrap();
@@ -169,12 +180,29 @@ impl Media {
             file,
             bytes_per_second,
             position: 0,
+            reads: false,
+            until: u64::MAX,
             parked: None,
             recency: self.opened,
         };
         self.readers.insert(id, reader);
-        self.moved();
         id
+    }
+
+    /// The mean rate of the media became known; it sizes the window.
+    pub fn set_rate(&mut self, reader: ReaderId, bytes_per_second: Option<u64>) {
+        if let Some(r) = self.readers.get_mut(&reader) {
+            r.bytes_per_second = bytes_per_second;
+            self.moved();
+        }
+    }
+
+    /// Nothing at or behind this position will be read: the window ends there.
+    pub fn stop_at(&mut self, reader: ReaderId, position: u64) {
+        if let Some(r) = self.readers.get_mut(&reader) {
+            r.until = position;
+            self.moved();
+        }
     }
 
     /// Closes a reader and withdraws its window. Unknown readers are ignored.
@@ -222,8 +250,14 @@ impl Media {
         }
     }
 
-    /// What is at a reader's position.
+    /// What is at a reader's position. The first read opens its window.
     pub fn read(&mut self, reader: ReaderId) -> Read {
+        let Some(r) = self.readers.get_mut(&reader) else {
+            return Read::Closed;
+        };
+        if !std::mem::replace(&mut r.reads, true) {
+            self.moved();
+        }
         let Some(r) = self.readers.get_mut(&reader) else {
             return Read::Closed;
         };

@@ -18,6 +18,10 @@
 //!
 //! - **Wants** have a [`Rank`]; fetches are started in that order over all
 //!   peers, a few per peer at a time. A blob is never fetched twice at once.
+//! - **What is being played** comes segment by segment: a peer is asked for the next
+//!   one shortly before the last one is complete, and everything that was fetched
+//!   ahead gives way while a reader waits. A peer that turns out too slow for it is
+//!   replaced by another one in the middle of a segment.
 //! - **Failures** move a blob to the next peer that has it: refused, broken
 //!   off, silent too long, wrong bytes. Who sends wrong bytes repeatedly is not asked any more.
 //! - **Sympathy**: wants of others are looked for under quotas and for a limited time.
@@ -63,6 +67,7 @@ mod announce;
 mod fetch;
 mod incoming;
 mod local;
+mod pace;
 mod peer;
 #[cfg(test)]
 mod tests;
@@ -152,6 +157,17 @@ struct Flight {
     source: Source,
     started: u64,
     last_byte: u64,
+    received: u64,
+    /// It started with nothing else under way from its peer.
+    alone: bool,
+    /// When its speed is looked at next.
+    look_at: u64,
+}
+
+impl Flight {
+    fn is_from(&self, peer: &PeerId) -> bool {
+        self.source == Source::Peer(*peer)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

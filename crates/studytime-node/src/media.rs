@@ -172,7 +172,8 @@ type Pending = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
 /// A file of a course as a byte stream with seeking. A read on a part that is
 /// not here waits until it has arrived and proven itself; seeking changes what
-/// is fetched first; dropping it withdraws what it wanted.
+/// is fetched first; dropping it withdraws what it wanted. Nothing is fetched before
+/// the first read.
 pub struct MediaStream {
     size: u64,
     content_type: Option<String>,
@@ -195,6 +196,22 @@ impl MediaStream {
     /// Bytes of the whole file.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// How long the file plays, when that is known: so it is worked out how much to
+    /// fetch ahead.
+    pub fn set_duration(&mut self, seconds: u64) {
+        let rate = self.size.checked_div(seconds);
+        let reader = self.inner.reader;
+        let hub = &self.inner.node.inner().hub;
+        hub.act(|s, _| s.media.set_rate(reader, rate));
+    }
+
+    /// Nothing at or behind this position will be read: nothing there is fetched ahead.
+    pub fn stop_at(&mut self, position: u64) {
+        let reader = self.inner.reader;
+        let hub = &self.inner.node.inner().hub;
+        hub.act(|s, _| s.media.stop_at(reader, position));
     }
 
     /// MIME type as the manifest says; `None` for a plain blob.

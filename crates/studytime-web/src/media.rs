@@ -169,7 +169,7 @@ fn file_name(text: &str) -> String {
         .to_owned()
 }
 
-/// `GET`, `HEAD` `/media/ID[?manifest=1&type=MIME&name=FILE]`: a video or file,
+/// `GET`, `HEAD` `/media/ID[?manifest=1&seconds=N&type=MIME&name=FILE]`: a video or file,
 /// whole or a range, also while it is still arriving. Closing the connection
 /// takes back what was asked of peers.
 pub(crate) async fn media(
@@ -188,6 +188,9 @@ pub(crate) async fn media(
     let manifest = query.ticked("manifest");
     let mut media = app.node.media(id, manifest).await?;
     let size = media.size();
+    if let Some(seconds) = query.get("seconds").and_then(|s| s.parse().ok()) {
+        media.set_duration(seconds);
+    }
     let mut kind = query
         .get("type")
         .and_then(inline)
@@ -215,6 +218,7 @@ pub(crate) async fn media(
                 .into_response()
         }
         RangeAnswer::Part(part) => {
+            media.stop_at(part.end);
             media
                 .seek(SeekFrom::Start(part.start))
                 .await

@@ -107,6 +107,7 @@ fn the_window_moves_with_the_position() {
 fn closing_withdraws() {
     let mut media = Media::new(config(4));
     let reader = media.open(file(10), None);
+    media.read(reader);
     all_missing(&mut media);
     assert_eq!(media.poll_wants().unwrap().len(), 4);
     media.close(reader);
@@ -123,6 +124,8 @@ fn windows_of_several_readers_are_interleaved() {
     let new = media.open(file(20), None);
     media.seek(old, 0);
     media.seek(new, 1_000);
+    media.read(old);
+    media.read(new);
     all_missing(&mut media);
     assert_eq!(media.read(old), Read::NeedSegment { blob: id(0) });
     let wants = media.poll_wants().unwrap();
@@ -148,7 +151,8 @@ fn the_window_follows_the_bit_rate() {
             seconds: 10,
             ..MediaConfig::default()
         });
-        media.open(file(1_000), Some(bytes_per_second));
+        let reader = media.open(file(1_000), Some(bytes_per_second));
+        media.read(reader);
         all_missing(&mut media);
         media.poll_wants().unwrap().len()
     };
@@ -162,6 +166,7 @@ fn the_window_follows_the_bit_rate() {
 fn an_arrival_that_crosses_its_lookup_is_not_lost() {
     let mut media = Media::new(config(4));
     let reader = media.open(file(2), None);
+    media.read(reader);
     let asked = media.poll_lookup().unwrap();
     media.segment_arrived(&id(0));
     for blob in asked {
@@ -178,6 +183,7 @@ fn an_arrival_that_crosses_its_lookup_is_not_lost() {
 fn a_plain_blob_is_a_file_of_one_segment() {
     let mut media = Media::new(MediaConfig::default());
     let reader = media.open(Arc::new(MediaFile::blob(id(1), 7)), None);
+    media.read(reader);
     media.looked_up(&id(1), true);
     media.seek(reader, 5);
     assert_eq!(
@@ -217,6 +223,45 @@ fn manifests_that_contradict_themselves_are_refused() {
     assert!(open(&hollow).is_err());
 }
 
+/// A player opens a file, learns its size and goes where it was left: nothing is
+/// wanted of the beginning.
+#[test]
+fn nothing_is_wanted_before_the_first_read() {
+    let mut media = Media::new(config(4));
+    let reader = media.open(file(10), None);
+    assert_eq!((media.poll_lookup(), media.poll_wants()), (None, None));
+    media.seek(reader, 700);
+    assert_eq!((media.poll_lookup(), media.poll_wants()), (None, None));
+    assert_eq!(media.read(reader), Read::Lookup { blob: id(7) });
+    let mut asked = media.poll_lookup().unwrap();
+    asked.sort_unstable();
+    let mut expected = vec![id(7), id(8), id(9)];
+    expected.sort_unstable();
+    assert_eq!(asked, expected);
+}
+
+/// A request for a few bytes fetches the segments they stand in.
+#[test]
+fn the_window_ends_where_reading_does() {
+    let mut media = Media::new(config(4));
+    let reader = media.open(file(10), None);
+    media.stop_at(reader, 350);
+    media.seek(reader, 299);
+    media.read(reader);
+    all_missing(&mut media);
+    assert_eq!(ids(&media.poll_wants().unwrap()), [id(2), id(3)]);
+    media.seek(reader, 350);
+    assert_eq!(ids(&media.poll_wants().unwrap()), [id(3)]);
+    media.seek(reader, 400);
+    assert_eq!(media.poll_wants(), Some(vec![]));
+    media.stop_at(reader, u64::MAX);
+    all_missing(&mut media);
+    assert_eq!(media.poll_wants().unwrap().len(), 4);
+    media.set_rate(reader, Some(1));
+    all_missing(&mut media);
+    assert_eq!(media.poll_wants(), None, "four is the least");
+}
+
 proptest! {
     /// Whatever readers do: the list names only missing blobs inside some
     /// window, each once, and a reader that is served in that order comes to the end.
@@ -232,6 +277,7 @@ proptest! {
         let mut store: BTreeSet<BlobId> = (0..segments).filter(|n| here[*n]).map(id).collect();
         let mut media = Media::new(config(window));
         let reader = media.open(file.clone(), None);
+        media.read(reader);
         let mut seeks = seeks.into_iter();
         let mut steps = steps.into_iter().cycle();
         let mut wanted: Vec<(BlobId, WantSpec)> = Vec::new();

@@ -1,5 +1,6 @@
 //! Fetching: from whom, in which order, and what to do when it goes wrong.
 
+use super::pace::Playing;
 use super::peer::Peer;
 use super::types::{FetchFailure, Mark, Output, PeerId, PeerKind, Priority, Rank};
 use super::{Flight, Source, Timer, Want, Wants};
@@ -8,7 +9,7 @@ use studytime_schema::BlobId;
 
 impl Rank {
     /// Somebody waits for it now.
-    fn is_urgent(&self) -> bool {
+    pub(super) fn is_urgent(&self) -> bool {
         self.priority == Priority::Playing && self.order == 0
     }
 
@@ -20,6 +21,9 @@ impl Rank {
 
 /// Peers whose lies are counted; beyond, only those that are banned now.
 const MAX_OFFENCES: usize = 4_096;
+
+/// How far down a slow peer's list something is looked for that others have not.
+const READY_SCAN: usize = 128;
 
 /// What a peer may be asked for next.
 enum Slot {
@@ -36,16 +40,23 @@ impl Wants {
             return;
         }
         loop {
+            let playing = self.playing(now);
             let peers = self.peers.iter().filter_map(|(id, peer)| {
-                let (rank, blob) = *peer.ready.first()?;
-                let slot = self.slot(peer, &rank);
+                let left = |blob: &BlobId| self.is_left_to_others(id, blob, now);
+                let mut ready = peer.ready.iter().take(READY_SCAN);
+                let (rank, blob) = *ready.find(|(_, blob)| !left(blob))?;
+                let slot = self.slot(id, peer, &rank, playing);
                 if matches!(slot, Slot::None) {
                     return None;
                 }
                 let stranger = Reverse(peer.kind.min(PeerKind::StudyTime));
-                Some(((rank, peer.flights.len(), stranger, blob, *id), slot))
+                let crawls = peer.crawls_until > now;
+                Some((
+                    (rank, crawls, peer.flights.len(), stranger, blob, *id),
+                    slot,
+                ))
             });
-            let Some(((rank, _, _, blob, id), slot)) = peers.min_by_key(|(key, _)| *key) else {
+            let Some(((rank, _, _, _, blob, id), slot)) = peers.min_by_key(|(key, _)| *key) else {
                 return;
             };
             if let Slot::InPlaceOf(other) = slot {
@@ -53,12 +64,12 @@ impl Wants {
             }
             self.start(id, blob, now);
             if rank.is_urgent() {
-                self.make_way(id, now);
+                self.make_way(now);
             }
         }
     }
 
-    fn slot(&self, peer: &Peer, rank: &Rank) -> Slot {
+    fn slot(&self, id: &PeerId, peer: &Peer, rank: &Rank, playing: Playing) -> Slot {
         let config = &self.config;
         let flights = peer.flights.len();
         let ranks = || {
@@ -76,9 +87,17 @@ impl Wants {
         let limit = match (peer.slow, rank.priority) {
             (true, _) => 1,
             (false, Priority::Playing) => config.fetches_per_peer + config.urgent_fetches_per_peer,
+            // The line is shared with what is being played, from wherever that comes.
+            (false, _) if rank.gives_way() && playing.any => 1,
             (false, _) => config.fetches_per_peer,
         };
-        let waiting = rank.gives_way() && ranks().any(|(r, _)| r.is_urgent());
+        let waiting = match rank.priority {
+            Priority::Playing => self.is_paced(id),
+            _ => {
+                let for_readers = |(r, _): (Rank, BlobId)| r.priority == Priority::Playing;
+                rank.gives_way() && (playing.urgent || ranks().any(for_readers))
+            }
+        };
         match flights < limit && self.in_flight < config.max_fetches && !waiting {
             true => Slot::Free,
             false => Slot::None,
@@ -97,19 +116,26 @@ impl Wants {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        let alone = peer.flights.is_empty();
+        if alone {
+            peer.speed.begin(now);
+        }
         peer.flights.insert(blob);
         self.in_flight += 1;
         want.flight = Some(Flight {
             source: Source::Peer(id),
             started: now,
             last_byte: now,
+            received: 0,
+            alone,
+            look_at: now.saturating_add(self.config.slow_playing),
         });
         let size = want.holders.get(&id).copied();
         self.out.push_back(Output::Fetch {
             peer: id,
             blob,
             max: want.spec.max,
-            resume: size.filter(|_| peer.is_friend()),
+            resume: size.filter(|_| peer.slices),
         });
     }
 
@@ -143,43 +169,35 @@ impl Wants {
         self.out.push_back(Output::CancelFetch { peer, blob });
     }
 
-    /// Cancels at one peer what gives way to something urgent.
-    fn make_way(&mut self, id: PeerId, now: u64) {
-        let Some(peer) = self.peers.get(&id) else {
-            return;
-        };
-        let lesser = |blob: &&BlobId| {
-            let want = self.wants.get(*blob);
+    /// Cancels what gives way to something urgent, at all peers: it may be our own line
+    /// that they share. What has come of it is kept.
+    fn make_way(&mut self, now: u64) {
+        let lesser = |blob: &BlobId| {
+            let want = self.wants.get(blob);
             want.is_some_and(|w| w.spec.rank.gives_way())
         };
-        let lesser: Vec<_> = peer.flights.iter().filter(lesser).copied().collect();
-        for blob in lesser {
+        let flights = self
+            .peers
+            .iter()
+            .flat_map(|(id, p)| p.flights.iter().map(|blob| (*id, *blob)));
+        let lesser: Vec<_> = flights.filter(|(_, blob)| lesser(blob)).collect();
+        for (id, blob) in lesser {
             self.cancel(&blob, id, now);
         }
+        // Should it hang, the others go on then.
+        let at = now.saturating_add(self.config.slow_playing);
+        self.timers.insert((at, Timer::Resume));
     }
 
     /// A blob in flight has become urgent: the others give way.
     pub(super) fn hurry(&mut self, blob: &BlobId, now: u64) {
         let want = self.wants.get(blob).filter(|w| w.spec.rank.is_urgent());
         if let Some(Flight {
-            source: Source::Peer(id),
+            source: Source::Peer(_),
             ..
         }) = want.and_then(|w| w.flight)
         {
-            self.make_way(id, now);
-        }
-    }
-
-    /// Bytes of a fetch came.
-    pub fn handle_bytes(&mut self, id: PeerId, blob: &BlobId, now: u64) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.last_byte = peer.last_byte.max(now);
-            peer.slow = false;
-        }
-        if let Some(flight) = self.wants.get_mut(blob).and_then(|w| w.flight.as_mut())
-            && flight.source == Source::Peer(id)
-        {
-            flight.last_byte = flight.last_byte.max(now);
+            self.make_way(now);
         }
     }
 
@@ -193,6 +211,11 @@ impl Wants {
         let rank = want.spec.rank;
         match why {
             FetchFailure::WrongHashResumed => {}
+            FetchFailure::NoSlices => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.slices = false;
+                }
+            }
             FetchFailure::Local => {
                 self.paused_until = now.saturating_add(self.config.local_pause);
                 self.timers.insert((self.paused_until, Timer::Resume));
@@ -298,9 +321,13 @@ impl Wants {
             true => config.stall_playing,
             false => config.stall,
         };
+        let watched = match want.spec.rank.priority == Priority::Playing && others {
+            true => flight.look_at,
+            false => u64::MAX,
+        };
         let peer_silent = peer.last_byte.max(flight.started).saturating_add(silence);
         let fetch_silent = flight.last_byte.saturating_add(config.stall_fetch);
-        peer_silent.min(fetch_silent)
+        peer_silent.min(fetch_silent).min(watched)
     }
 
     pub(super) fn next_stall(&self) -> Option<u64> {
@@ -328,6 +355,22 @@ impl Wants {
             }
         }
         for (id, blob, others) in stalled {
+            let watched = self.wants.get(&blob).and_then(|w| w.flight);
+            if watched.is_some_and(|f| f.look_at <= now) {
+                let too_slow = self.is_too_slow(&id, &blob, now);
+                self.look_again(&blob, now);
+                let want = self.wants.get(&blob);
+                let due = want.and_then(|w| Some((w, w.flight.as_ref()?, self.peers.get(&id)?)));
+                let silent = due.is_some_and(|(w, f, p)| self.stalls_at(p, w, f) <= now);
+                if too_slow {
+                    self.deny(id, &blob, self.config.retry, now);
+                    self.mark_slow(id, now);
+                    self.cancel(&blob, id, now);
+                }
+                if too_slow || !silent {
+                    continue;
+                }
+            }
             // The only one who has it is asked again soon: a new call may get
             // through where the old one hangs.
             let pause = match others {
@@ -370,6 +413,9 @@ impl Wants {
                 source: Source::Mirror,
                 started: now,
                 last_byte: now,
+                received: 0,
+                alone: false,
+                look_at: u64::MAX,
             });
             self.in_flight += 1;
             taken.push((*blob, want.spec.max));

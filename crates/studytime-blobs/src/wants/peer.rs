@@ -1,5 +1,6 @@
 //! What is known of one connection.
 
+use super::pace::Speed;
 use super::types::{PeerKind, Rank, WantsConfig};
 use crate::wire::Note;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -51,6 +52,12 @@ pub(super) struct Peer {
     pub(super) last_byte: u64,
     /// It stalled and has not delivered since: one fetch at a time.
     pub(super) slow: bool,
+    /// How fast it delivers.
+    pub(super) speed: Speed,
+    /// Until then it comes last for what is being played: it was too slow.
+    pub(super) crawls_until: u64,
+    /// It serves parts of blobs, as far as is known.
+    pub(super) slices: bool,
     /// Entries it may send, in thousandths.
     allowance: u64,
     refilled: u64,
@@ -79,6 +86,9 @@ impl Peer {
             denied: HashMap::new(),
             last_byte: now,
             slow: false,
+            speed: Speed::default(),
+            crawls_until: 0,
+            slices: true,
             allowance: u64::from(config.burst) * 1_000,
             refilled: now,
         }

@@ -137,6 +137,8 @@ pub enum Wanted {
 pub enum FetchFailure {
     /// The peer does not have it after all, or refused.
     Refused,
+    /// It does not know how to serve part of a blob: it is asked for the whole.
+    NoSlices,
     /// The call broke off while the connection stayed.
     Broken,
     /// More came than was allowed.
@@ -159,6 +161,8 @@ pub enum Mark {
         /// How often.
         times: u32,
     },
+    /// What was being played came too slowly from it, and others have it, too.
+    Slow,
 }
 
 impl fmt::Display for Mark {
@@ -167,6 +171,9 @@ impl fmt::Display for Mark {
             Self::Liar { times } => write!(
                 f,
                 "sent wrong bytes {times} times: no blobs are fetched from it for an hour"
+            ),
+            Self::Slow => f.write_str(
+                "too slow for what is being played: others are asked first for a minute",
             ),
         }
     }
@@ -199,7 +206,8 @@ pub enum Output {
         blob: BlobId,
         /// The largest size that is taken, in bytes.
         max: u64,
-        /// The size to resume with: set when the peer knows `getSlice`.
+        /// The size to resume with: set unless the peer is known not to serve
+        /// `getSlice`. When it refuses that call, say [`FetchFailure::NoSlices`].
         resume: Option<u64>,
     },
     /// Stop a download: end the call, [interrupt](crate::transfer::Download::interrupt)
@@ -298,6 +306,9 @@ pub struct WantsConfig {
     pub stall: u64,
     /// The same for what a reader waits for, when another peer has it. Default 5,000.
     pub stall_playing: u64,
+    /// When a segment that is being played would take so long, at its speed so far, a
+    /// faster peer is asked instead. Default 3,000.
+    pub slow_playing: u64,
     /// Without a byte of one fetch for this long, it moves. Default 60,000.
     pub stall_fetch: u64,
     /// How long a peer that refused, stalled or broke off is not asked for the
@@ -335,6 +346,7 @@ impl Default for WantsConfig {
             entries_per_second: 200,
             stall: 20_000,
             stall_playing: 5_000,
+            slow_playing: 3_000,
             stall_fetch: 60_000,
             retry: 60_000,
             lies: 3,

@@ -517,7 +517,9 @@ impl Sim {
                 let Some(blob) = ours(node, call) else { return };
                 let fetching = node.downloads.get_mut(&blob).unwrap();
                 match fetching.download.chunk(&bytes) {
-                    Ok(()) => node.wants.handle_bytes(peer, &blob, now),
+                    Ok(()) => node
+                        .wants
+                        .handle_bytes(peer, &blob, bytes.len() as u64, now),
                     Err(_) => {
                         node.downloads.remove(&blob);
                         node.wants

@@ -72,12 +72,14 @@ pub fn captions_path(id: &BlobId) -> String {
 }
 
 /// A video or file, with byte ranges: `/media/ID`, or `/media/ID?manifest=1`
-/// when the link is a manifest. `content_type` is what the author said (served
+/// when the link is a manifest. `seconds` is how long it plays: it decides how much is
+/// fetched ahead. `content_type` is what the author said (served
 /// only when it is on the pages' list of harmless types), `name` is the file
 /// name a download gets.
 pub fn media_path(
     link: &BlobId,
     manifest: bool,
+    seconds: Option<u64>,
     content_type: Option<&str>,
     name: Option<&str>,
 ) -> String {
@@ -92,6 +94,9 @@ pub fn media_path(
     };
     if manifest {
         add("manifest", "1");
+    }
+    if let Some(seconds) = seconds {
+        add("seconds", &seconds.to_string());
     }
     if let Some(kind) = content_type {
         add("type", kind);
@@ -139,8 +144,8 @@ mod tests {
     #[test]
     fn media_paths_carry_type_and_name() {
         assert_eq!(
-            media_path(&BlobId::EMPTY, true, Some("video/mp4"), Some("a b&c.mp4")),
-            "/media/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU?manifest=1&type=video/mp4&name=a%20b%26c.mp4"
+            media_path(&BlobId::EMPTY, true, Some(90), Some("video/mp4"), Some("a b&c.mp4")),
+            "/media/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU?manifest=1&seconds=90&type=video/mp4&name=a%20b%26c.mp4"
         );
     }
 }

@@ -107,7 +107,13 @@ impl Node {
             .filter_map(|s| {
                 let link = s.link?;
                 Some((
-                    path::media_path(&link, s.manifest, s.content_type.as_deref(), None),
+                    path::media_path(
+                        &link,
+                        s.manifest,
+                        s.duration_seconds,
+                        s.content_type.as_deref(),
+                        None,
+                    ),
                     s.content_type.clone(),
                 ))
             })
@@ -155,6 +161,7 @@ impl Node {
             path: path::media_path(
                 &media.link,
                 media.manifest,
+                None,
                 media.content_type.as_deref(),
                 Some(&attachment.name),
             ),

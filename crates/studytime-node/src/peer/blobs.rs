@@ -20,6 +20,15 @@ const MAX_QUEUED: usize = 1 << 20;
 /// Frames of one upload read at a time.
 const READ_AHEAD: usize = 4;
 
+/// How a peer ended a download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Complete,
+    Failed,
+    /// It does not know the call.
+    Unknown,
+}
+
 /// A download of ours.
 #[derive(Default)]
 struct Incoming {
@@ -30,7 +39,9 @@ struct Incoming {
     queue: Vec<Bytes>,
     queued: usize,
     /// How the peer ended it.
-    ended: Option<bool>,
+    ended: Option<Ending>,
+    /// Only the rest of it was asked for.
+    sliced: bool,
     cancelled: bool,
     /// Asked for once more while the cancelled call was not over yet.
     again: Option<(u64, Option<u64>)>,
@@ -133,6 +144,7 @@ impl Session {
         let Some(incoming) = self.downloads.by_blob.get_mut(&blob) else {
             return;
         };
+        let count = bytes.len() as u64;
         incoming.queued += bytes.len();
         incoming.queue.push(bytes);
         if incoming.queued > MAX_QUEUED {
@@ -142,12 +154,16 @@ impl Session {
         self.node
             .inner()
             .hub
-            .act(|s, now| s.wants.handle_bytes(peer, &blob, now));
+            .act(|s, now| s.wants.handle_bytes(peer, &blob, count, now));
     }
 
     pub(super) fn download_ended(&mut self, _id: StreamId, blob: BlobId, end: &End) {
         if let Some(incoming) = self.downloads.by_blob.get_mut(&blob) {
-            incoming.ended = Some(*end == End::Done);
+            incoming.ended = Some(match end {
+                End::Done => Ending::Complete,
+                End::Error(error) if error.is_unsupported() => Ending::Unknown,
+                _ => Ending::Failed,
+            });
             incoming.stream = None;
         }
     }
@@ -175,8 +191,10 @@ impl Session {
             if let Some(stream) = incoming.stream {
                 self.mux.resume(stream);
             }
-            if incoming.cancelled || incoming.ended == Some(false) {
+            let failed = incoming.ended.filter(|e| *e != Ending::Complete);
+            if incoming.cancelled || failed.is_some() {
                 let refused = !incoming.cancelled && download.received() == 0 && chunks.is_empty();
+                let no_slices = incoming.sliced && failed == Some(Ending::Unknown);
                 let (cancelled, again) = (incoming.cancelled, incoming.again);
                 self.downloads.by_blob.remove(&blob);
                 self.jobs.spawn_blocking(move || {
@@ -188,16 +206,16 @@ impl Session {
                 if let Some((max, resume)) = again {
                     self.start_download(blob, max, resume);
                 } else if !cancelled {
-                    let why = if refused {
-                        FetchFailure::Refused
-                    } else {
-                        FetchFailure::Broken
+                    let why = match refused {
+                        _ if no_slices => FetchFailure::NoSlices,
+                        true => FetchFailure::Refused,
+                        false => FetchFailure::Broken,
                     };
                     self.node.inner().hub.fetch_failed(self.peer, &blob, why);
                 }
                 continue;
             }
-            let last = incoming.ended == Some(true);
+            let last = incoming.ended == Some(Ending::Complete);
             self.jobs.spawn_blocking(move || {
                 let written = chunks.iter().try_for_each(|c| download.chunk(c));
                 Done::Download(match written {
@@ -222,6 +240,7 @@ impl Session {
                     return;
                 };
                 incoming.download = Some(download);
+                incoming.sliced = args.slice.is_some();
                 if incoming.cancelled {
                     return;
                 }
@@ -233,7 +252,7 @@ impl Session {
                         incoming.stream = Some(id);
                         self.uses.insert(id, Use::Download(blob));
                     }
-                    Err(_) => incoming.ended = Some(false),
+                    Err(_) => incoming.ended = Some(Ending::Failed),
                 }
             }
             Written::Chunks(blob, Ok(download)) => {

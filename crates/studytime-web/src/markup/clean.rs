@@ -173,7 +173,7 @@ fn link(value: &str) -> Option<Cow<'_, str>> {
         return (!id.is_empty()).then(|| format!("#{ID_PREFIX}{id}").into());
     }
     if let Ok(blob) = BlobId::parse_lenient(value) {
-        return Some(path::media_path(&blob, false, None, None).into());
+        return Some(path::media_path(&blob, false, None, None, None).into());
     }
     if let Ok(feed) = value.parse::<FeedId>() {
         return Some(path::course_path(&feed).into());

@@ -15,7 +15,7 @@ async fn files_are_served_by_ranges() {
         .collect();
     let (id, manifest) = site.add_blob("video.mp4", &video).await;
     assert!(manifest);
-    let path = path::media_path(&id, true, Some("video/mp4"), Some("My film"));
+    let path = path::media_path(&id, true, Some(60), Some("video/mp4"), Some("My film"));
 
     let whole = site.get(&path).await;
     assert_eq!(whole.status(), StatusCode::OK);
@@ -91,7 +91,7 @@ async fn hostile_files_are_downloads() {
         Some("application/xhtml+xml"),
     ] {
         let response = site
-            .get(&path::media_path(&page, false, kind, Some("x.html")))
+            .get(&path::media_path(&page, false, None, kind, Some("x.html")))
             .await;
         assert_eq!(
             header_of(&response, "content-type"),

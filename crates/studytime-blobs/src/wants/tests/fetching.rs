@@ -149,7 +149,7 @@ fn a_silent_peer_loses_its_fetches() {
     wants.want(MINE, id(1), whole(0), 0);
     has(&mut wants, a, &[id(1)], 0);
     assert_eq!(fetches(&mut wants, 0), [(a, id(1))]);
-    wants.handle_bytes(a, &id(1), 15_000);
+    wants.handle_bytes(a, &id(1), 10, 15_000);
     assert_eq!(wants.poll_timeout(), Some(35_000));
     wants.handle_timeout(34_999);
     assert_eq!(drain(&mut wants, 34_999), []);
@@ -194,7 +194,7 @@ fn a_trickle_is_no_progress() {
     drain(&mut wants, 0);
     // The peer is alive, but one of its fetches never moves.
     for now in (0..wants.config.stall_fetch).step_by(10_000) {
-        wants.handle_bytes(a, &id(0), now);
+        wants.handle_bytes(a, &id(0), 1, now);
         wants.handle_timeout(now);
         assert_eq!(drain(&mut wants, now), []);
     }

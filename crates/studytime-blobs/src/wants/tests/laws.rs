@@ -118,7 +118,7 @@ fn apply(wants: &mut Wants, step: &Step, now: &mut u64) {
             says(wants, peer(*p), &[(id(*b), note)], t);
         }
         Step::Looked(b, here) => wants.handle_have(&[(id(*b), here.then_some(3))], t),
-        Step::Bytes(p, b) => wants.handle_bytes(peer(*p), &id(*b), t),
+        Step::Bytes(p, b) => wants.handle_bytes(peer(*p), &id(*b), 30, t),
         Step::Stored(b, p) => wants.handle_stored(id(*b), 3, p.map(peer), t),
         Step::Deleted(b) => wants.handle_deleted(&id(*b)),
         Step::Failed(p, b, why) => {
