@@ -127,7 +127,10 @@ impl Reader {
             false => 0,
         };
         let segments = self.file.segments().iter().enumerate();
-        segments.skip(first).take(window).map(move |(i, id)| (i - first, *id, self.file.segment_len(i)))
+        segments
+            .skip(first)
+            .take(window)
+            .map(move |(i, id)| (i - first, *id, self.file.segment_len(i)))
     }
 }
 

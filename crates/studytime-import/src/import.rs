@@ -11,6 +11,7 @@ use crate::source::Source;
 use crate::store::{Handles, Store};
 use crate::tree::Tree;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use studytime_schema::content::{Course, Level};
@@ -39,6 +40,9 @@ pub struct Options {
     pub provider: Option<String>,
     /// Where it came from: an `http` or `https` address.
     pub source_url: Option<String>,
+    /// Moves the index of MP4 videos to their front where it is at the end, so that they
+    /// start at once over a network. Pictures and sound stay as they are.
+    pub faststart: bool,
     /// How to understand the folder; found out by its structure when `None`.
     pub layout: Option<Layout>,
 }
@@ -61,6 +65,8 @@ pub struct Import {
     name_is_given: bool,
     source: Box<dyn Source>,
     handles: Handles,
+    /// Videos whose index is moved to the front.
+    faststart: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Import {
@@ -179,7 +185,9 @@ impl Import {
         let (entries, mut problems) = source.list()?;
         let tree = Tree::new(entries, &folder_name(path), &mut problems);
         let mut reader = Reader::new(source.as_mut(), &tree, &mut problems, watch);
+        reader.faststart = options.faststart;
         let (mut draft, name_is_given) = assemble(&mut reader, options)?;
+        let faststart = reader.moved;
         let problems = problems.into_list();
         if draft.lessons.is_empty() {
             return Err(OpenError::Nothing {
@@ -198,6 +206,7 @@ impl Import {
             name_is_given,
             source,
             handles,
+            faststart,
         })
     }
 
@@ -240,7 +249,8 @@ impl Import {
         changes: impl FnOnce(Ready) -> Changes,
     ) -> Result<Published, PublishError> {
         let total = self.draft.stored_bytes();
-        let mut store = Store::new(self.source.as_mut(), &self.handles, sink, total);
+        let source = self.source.as_mut();
+        let mut store = Store::new(source, &self.handles, &self.faststart, sink, total);
         let ready = messages::ready(&self.draft, feed, &mut store)?;
         let (sink, counts) = store.done();
         let course = ready.course.clone();

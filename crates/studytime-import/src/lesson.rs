@@ -143,6 +143,7 @@ fn videos(
         }
         let mut draft = file_draft(file, None);
         draft.content_type = info.content_type.to_owned();
+        draft.size = info.size;
         by_stem.entry(key).or_default().push(VideoFile {
             file: draft,
             duration_seconds: info.duration_seconds,

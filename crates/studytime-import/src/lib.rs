@@ -36,6 +36,7 @@ mod coursera;
 mod disk;
 mod draft;
 mod error;
+mod faststart;
 mod folder;
 mod group;
 mod html;

@@ -7,10 +7,10 @@ const MAX_BOXES: usize = 200_000;
 /// Deepest nesting that is entered: `moov/trak/mdia/minf/stbl`.
 const MAX_NESTING: usize = 6;
 
-struct BoxHead {
-    kind: [u8; 4],
+pub(crate) struct BoxHead {
+    pub(crate) kind: [u8; 4],
     /// Where its content ends.
-    end: u64,
+    pub(crate) end: u64,
 }
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Seen {
     height: Option<u32>,
 }
 
-enum Next {
+pub(crate) enum Next {
     Box(BoxHead),
     End,
     /// The box claims to reach behind its container's end.
@@ -34,7 +34,7 @@ enum Next {
     Junk,
 }
 
-fn next_box(head: &mut Head<'_>, end: u64) -> Result<Next, VideoFault> {
+pub(crate) fn next_box(head: &mut Head<'_>, end: u64) -> Result<Next, VideoFault> {
     if head.at.saturating_add(8) > end {
         return Ok(Next::End);
     }

@@ -1,6 +1,7 @@
 //! Reading the files of a tree once each, with every trouble turned into a line.
 
 use crate::error::OpenError;
+use crate::faststart::{self, Stays};
 use crate::import::Reading;
 use crate::kind::Kind;
 use crate::limits::{MAX_FILE, MAX_TEXT_TOTAL};
@@ -30,6 +31,10 @@ pub(crate) struct Reader<'a> {
     touched: BTreeSet<usize>,
     usable: BTreeMap<usize, bool>,
     text_total: u64,
+    /// Whether the index of a video is moved to its front.
+    pub(crate) faststart: bool,
+    /// The videos for which that is done.
+    pub(crate) moved: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -47,6 +52,8 @@ impl<'a> Reader<'a> {
             touched: BTreeSet::new(),
             usable: BTreeMap::new(),
             text_total: 0,
+            faststart: false,
+            moved: BTreeSet::new(),
         }
     }
 
@@ -209,7 +216,18 @@ impl<'a> Reader<'a> {
             Err(e) => Err(e.into()),
         };
         match seen {
-            Ok(info) => {
+            Ok(mut info) => {
+                info.size = file.size;
+                if info.index_at_end && self.faststart {
+                    self.move_index(file, &mut info);
+                } else if info.index_at_end {
+                    self.problems.warn(
+                        &file.path,
+                        ProblemKind::IndexAtEnd,
+                        "the index is at the end, so it starts late over a network; \
+                         import with --faststart to have it moved to the front",
+                    );
+                }
                 self.video_notes(file, &info);
                 Ok(Some(info))
             }
@@ -224,15 +242,31 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn video_notes(&mut self, file: &File, info: &VideoInfo) {
-        if info.index_at_end {
-            self.problems.warn(
-                &file.path,
-                ProblemKind::IndexAtEnd,
-                "the index is at the end, so it starts late over a network; \
-                 `ffmpeg -i IN -c copy -movflags +faststart OUT` moves it to the front",
-            );
+    /// Has the index of a video moved, if that can be done.
+    fn move_index(&mut self, file: &File, info: &mut VideoInfo) {
+        let planned = self
+            .source
+            .open(file.handle)
+            .map_err(Stays::Io)
+            .and_then(|mut stream| faststart::plan(stream.as_mut(), file.size));
+        match planned {
+            Ok(moved) => {
+                info.size = moved.size;
+                self.moved.insert(file.path.clone());
+            }
+            Err(Stays::Io(e)) => self.unreadable(&file.path, &e),
+            Err(Stays::Because(why)) => {
+                let text = format!(
+                    "the index is at the end, so it starts late over a network, and it cannot \
+                     be moved: {why}; `ffmpeg -i IN -c copy -movflags +faststart OUT` may help"
+                );
+                self.problems
+                    .warn(&file.path, ProblemKind::IndexAtEnd, text);
+            }
         }
+    }
+
+    fn video_notes(&mut self, file: &File, info: &VideoInfo) {
         if !info.doubtful_codecs.is_empty() {
             let text = format!(
                 "many browsers do not play {}; convert it to H.264 with AAC, or to WebM",

@@ -2,6 +2,7 @@
 
 use crate::captions;
 use crate::error::PublishError;
+use crate::faststart::{self, Moved, Stays};
 use crate::sink::{Progress, Sink, Stage};
 use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ pub(crate) type Handles = BTreeMap<String, (usize, u64)>;
 pub(crate) struct Store<'a> {
     source: &'a mut dyn Source,
     handles: &'a Handles,
+    /// Videos whose index is moved to the front.
+    faststart: &'a BTreeSet<String>,
     out: Out<'a>,
     files: BTreeMap<String, Stored>,
     captions: BTreeMap<String, BlobId>,
@@ -93,12 +96,14 @@ impl<'a> Store<'a> {
     pub(crate) fn new(
         source: &'a mut dyn Source,
         handles: &'a Handles,
+        faststart: &'a BTreeSet<String>,
         sink: &'a mut dyn Sink,
         total: u64,
     ) -> Self {
         Self {
             source,
             handles,
+            faststart,
             out: Out {
                 sink,
                 ids: BTreeSet::new(),
@@ -132,12 +137,17 @@ impl<'a> Store<'a> {
         if let Some(stored) = self.files.get(path) {
             return Ok(*stored);
         }
-        let (handle, size) = self.handle(path)?;
+        let (handle, mut size) = self.handle(path)?;
+        let moved = match self.faststart.contains(path) {
+            true => Some(self.moved(path, handle, size)?),
+            false => None,
+        };
+        size = moved.as_ref().map_or(size, |m| m.size);
         self.out.tell(path, 0, size);
         let stored = if needs_manifest(size) {
-            self.segments(path, handle, size, content_type)?
+            self.segments(path, handle, size, content_type, moved.as_ref())?
         } else {
-            let bytes = self.whole(path, handle, size)?;
+            let bytes = self.whole(path, handle, size, moved.as_ref())?;
             let link = BlobId::of(&bytes);
             self.out.put(path, link, &bytes)?;
             Stored {
@@ -157,7 +167,7 @@ impl<'a> Store<'a> {
         }
         let (handle, size) = self.handle(path)?;
         self.out.tell(path, 0, size);
-        let bytes = self.whole(path, handle, size)?;
+        let bytes = self.whole(path, handle, size, None)?;
         let invalid = |e| fault(path, io::Error::new(io::ErrorKind::InvalidData, e));
         let track = captions::convert(&bytes).map_err(invalid)?;
         let link = BlobId::of(track.webvtt.as_bytes());
@@ -174,8 +184,41 @@ impl<'a> Store<'a> {
             .ok_or_else(|| fault(path, io::ErrorKind::NotFound.into()))
     }
 
-    fn whole(&mut self, path: &str, handle: usize, size: u64) -> Result<Vec<u8>, PublishError> {
-        let stream = self.source.open(handle).map_err(|e| fault(path, e))?;
+    /// How a video is read so that its index comes first.
+    fn moved(&mut self, path: &str, handle: usize, size: u64) -> Result<Moved, PublishError> {
+        let planned = self
+            .source
+            .open(handle)
+            .map_err(Stays::Io)
+            .and_then(|mut stream| faststart::plan(stream.as_mut(), size));
+        planned.map_err(|stays| match stays {
+            Stays::Io(e) => fault(path, e),
+            // It could be moved a moment ago.
+            Stays::Because(_) => changed(path, size, size),
+        })
+    }
+
+    fn open<'s>(
+        source: &'s mut dyn Source,
+        path: &str,
+        handle: usize,
+        moved: Option<&'s Moved>,
+    ) -> Result<Box<dyn Read + 's>, PublishError> {
+        let stream = source.open(handle).map_err(|e| fault(path, e))?;
+        Ok(match moved {
+            Some(moved) => Box::new(moved.read(stream)),
+            None => Box::new(stream),
+        })
+    }
+
+    fn whole(
+        &mut self,
+        path: &str,
+        handle: usize,
+        size: u64,
+        moved: Option<&Moved>,
+    ) -> Result<Vec<u8>, PublishError> {
+        let stream = Self::open(self.source, path, handle, moved)?;
         let room = usize::try_from(size.min(MAX_BLOB_SIZE)).unwrap_or(0);
         let mut bytes = Vec::with_capacity(room.saturating_add(1));
         stream
@@ -195,9 +238,10 @@ impl<'a> Store<'a> {
         handle: usize,
         size: u64,
         content_type: &str,
+        moved: Option<&Moved>,
     ) -> Result<Stored, PublishError> {
         let out = &mut self.out;
-        let mut stream = self.source.open(handle).map_err(|e| fault(path, e))?;
+        let mut stream = Self::open(self.source, path, handle, moved)?;
         let mut segmenter = Segmenter::new();
         let mut buffer = vec![0u8; SEGMENT_SIZE as usize];
         let mut read = 0u64;

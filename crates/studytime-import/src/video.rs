@@ -12,6 +12,8 @@ pub(crate) struct VideoInfo {
     pub(crate) height: Option<u32>,
     /// The index stands behind the pictures: a player must fetch the end first.
     pub(crate) index_at_end: bool,
+    /// Bytes that will be published.
+    pub(crate) size: u64,
     /// Codecs that browsers may not play, by name.
     pub(crate) doubtful_codecs: Vec<String>,
     pub(crate) content_type: &'static str,
@@ -50,11 +52,7 @@ pub(crate) fn inspect(
     size: u64,
     name: &str,
 ) -> Result<VideoInfo, VideoFault> {
-    let mut head = Head {
-        stream,
-        at: 0,
-        size,
-    };
+    let mut head = Head::new(stream, size);
     if extension(name) == "webm" {
         crate::webm::inspect(&mut head)
     } else {
@@ -69,7 +67,14 @@ pub(crate) struct Head<'a> {
     pub(crate) size: u64,
 }
 
-impl Head<'_> {
+impl<'a> Head<'a> {
+    pub(crate) fn new(stream: &'a mut dyn Stream, size: u64) -> Self {
+        Self {
+            stream,
+            at: 0,
+            size,
+        }
+    }
     /// Bytes to the end of the file.
     pub(crate) fn left(&self) -> u64 {
         self.size.saturating_sub(self.at)

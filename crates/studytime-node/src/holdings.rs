@@ -150,6 +150,18 @@ impl Holdings {
         }
     }
 
+    /// What is wrong with a blob that is no usable manifest, for people.
+    pub(crate) fn why_no_manifest(&self, blob: &BlobId) -> String {
+        match self.store.read(blob) {
+            Ok(Some(bytes)) => match Manifest::from_json(&bytes) {
+                Ok(_) => "it can be read now".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            Ok(None) => "it is not here".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
     /// A manifest that is here and valid.
     pub(crate) fn manifest(&self, blob: &BlobId) -> Option<Arc<Manifest>> {
         {

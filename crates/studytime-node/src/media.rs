@@ -148,8 +148,9 @@ pub(crate) fn manifest_of(
     link: &BlobId,
 ) -> Result<Arc<studytime_schema::Manifest>, ApiError> {
     holdings.manifest(link).ok_or_else(|| {
+        let why = holdings.why_no_manifest(link);
         ApiError::refused(format!(
-            "{link} is not a valid manifest; the file it stands for cannot be shown"
+            "{link} is not a valid manifest ({why}); the file it stands for cannot be shown"
         ))
     })
 }

@@ -60,7 +60,7 @@ impl Wants {
                 return;
             };
             if let Slot::InPlaceOf(other) = slot {
-                self.cancel(&other, id, now);
+                self.cancel(&other, id, true, now);
             }
             self.start(id, blob, now);
             if rank.is_urgent() {
@@ -163,10 +163,10 @@ impl Wants {
         self.dirty = true;
     }
 
-    fn cancel(&mut self, blob: &BlobId, peer: PeerId, now: u64) {
+    fn cancel(&mut self, blob: &BlobId, peer: PeerId, keep: bool, now: u64) {
         self.land(blob, now);
         let blob = *blob;
-        self.out.push_back(Output::CancelFetch { peer, blob });
+        self.out.push_back(Output::CancelFetch { peer, blob, keep });
     }
 
     /// Cancels what gives way to something urgent, at all peers: it may be our own line
@@ -182,7 +182,7 @@ impl Wants {
             .flat_map(|(id, p)| p.flights.iter().map(|blob| (*id, *blob)));
         let lesser: Vec<_> = flights.filter(|(_, blob)| lesser(blob)).collect();
         for (id, blob) in lesser {
-            self.cancel(&blob, id, now);
+            self.cancel(&blob, id, true, now);
         }
         // Should it hang, the others go on then.
         let at = now.saturating_add(self.config.slow_playing);
@@ -235,9 +235,7 @@ impl Wants {
                     peer.ready.remove(&(rank, *blob));
                     peer.denied.insert(*blob, u64::MAX);
                 }
-                if why == FetchFailure::WrongHash {
-                    self.offend(id, now);
-                }
+                self.offend(id, now);
             }
         }
         self.land(blob, now);
@@ -277,7 +275,7 @@ impl Wants {
         }
     }
 
-    /// A peer sent wrong bytes.
+    /// A peer sent wrong bytes, or more than there are.
     fn offend(&mut self, id: PeerId, now: u64) {
         if self.offences.len() >= MAX_OFFENCES {
             self.offences.retain(|_, o| o.until > now);
@@ -304,7 +302,7 @@ impl Wants {
                 want.holders.remove(&connection);
             }
             for blob in flights {
-                self.cancel(&blob, connection, now);
+                self.cancel(&blob, connection, false, now);
             }
         }
     }
@@ -365,7 +363,7 @@ impl Wants {
                 if too_slow {
                     self.deny(id, &blob, self.config.retry, now);
                     self.mark_slow(id, now);
-                    self.cancel(&blob, id, now);
+                    self.cancel(&blob, id, true, now);
                 }
                 if too_slow || !silent {
                     continue;
@@ -381,7 +379,7 @@ impl Wants {
             if let Some(peer) = self.peers.get_mut(&id) {
                 peer.slow = true;
             }
-            self.cancel(&blob, id, now);
+            self.cancel(&blob, id, true, now);
         }
     }
 

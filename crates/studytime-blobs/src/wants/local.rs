@@ -90,7 +90,8 @@ impl Wants {
             }) = want.flight
                 && from != Some(peer)
             {
-                self.out.push_back(Output::CancelFetch { peer, blob });
+                let keep = false;
+                self.out.push_back(Output::CancelFetch { peer, blob, keep });
             }
             self.drop_want(&blob);
         }
@@ -120,8 +121,11 @@ impl Wants {
                 ..
             }) = want.flight
             {
-                self.out
-                    .push_back(Output::CancelFetch { peer, blob: *blob });
+                self.out.push_back(Output::CancelFetch {
+                    peer,
+                    blob: *blob,
+                    keep: true,
+                });
             }
             // Who has answered will not answer again by itself: when it is wanted
             // once more, it must be announced once more.

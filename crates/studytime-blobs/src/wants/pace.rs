@@ -5,10 +5,11 @@ use super::types::{Mark, Output, PeerId, Priority};
 use super::{Flight, Want, Wants};
 use studytime_schema::BlobId;
 
-/// Bytes of what is being played that one peer is asked for ahead, at the least: the
-/// next call is made while so much of the last one is still to come.
-const MIN_DEPTH: u64 = 256 * 1024;
-/// And at the most, however long the way.
+/// Bytes of what is being played that one peer is asked for ahead, when nothing is known
+/// of it: the next call is made while so much of the last one is still to come.
+const DEPTH: u64 = 64 * 1024;
+/// The least and the most, however short or long the way is found to be.
+const MIN_DEPTH: u64 = 16 * 1024;
 const MAX_DEPTH: u64 = 16 * 1024 * 1024;
 /// A speed is told from so many milliseconds, or so many bytes.
 const SPAN: u64 = 500;
@@ -51,11 +52,16 @@ impl Speed {
         self.begin(now);
     }
 
-    /// Bytes that fill the way to the peer and back, twice over.
+    /// Bytes that come in the time of a round trip: the next call is answered when the
+    /// last one is complete, neither sooner, sharing the line with it, nor later.
     fn depth(&self) -> u64 {
-        let (rate, round_trip) = (self.rate.unwrap_or(0), self.round_trip.unwrap_or(0));
-        let way = rate.saturating_mul(round_trip) / 500;
-        way.saturating_add(MIN_DEPTH).min(MAX_DEPTH)
+        match (self.rate, self.round_trip) {
+            (Some(rate), Some(round_trip)) => {
+                let way = rate.saturating_mul(round_trip + 1) / 1_000;
+                way.clamp(MIN_DEPTH, MAX_DEPTH)
+            }
+            _ => DEPTH,
+        }
     }
 }
 

@@ -185,7 +185,7 @@ fn releasing_cancels_when_nobody_else_wants_it() {
     let mut wants = Wants::new(WantsConfig::default());
     let a = friend(&mut wants, 1);
     wants.replace(MINE, &[(id(1), whole(0)), (id(2), whole(1))], 0);
-    wants.want(OwnerId(2), id(1), WantSpec::playing(3, 100), 0);
+    wants.want(OwnerId(2), id(1), WantSpec::whole(Priority::Opened, 3), 0);
     has(&mut wants, a, &[id(1), id(2)], 0);
     assert_eq!(fetches(&mut wants, 0).len(), 2);
     wants.replace(MINE, &[(id(3), whole(0))], 1);
@@ -194,7 +194,8 @@ fn releasing_cancels_when_nobody_else_wants_it() {
         outputs[0],
         Output::CancelFetch {
             peer: a,
-            blob: id(2)
+            blob: id(2),
+            keep: true
         }
     );
     assert!(wants.is_wanted(&id(1)) && !wants.is_wanted(&id(2)));
@@ -203,7 +204,8 @@ fn releasing_cancels_when_nobody_else_wants_it() {
         drain(&mut wants, 2),
         [Output::CancelFetch {
             peer: a,
-            blob: id(1)
+            blob: id(1),
+            keep: true
         }]
     );
     // Wanted again, it is announced again: the answer was for the old want.

@@ -210,13 +210,16 @@ pub enum Output {
         /// `getSlice`. When it refuses that call, say [`FetchFailure::NoSlices`].
         resume: Option<u64>,
     },
-    /// Stop a download: end the call, [interrupt](crate::transfer::Download::interrupt)
-    /// the download. No answer is expected; a late one is ignored.
+    /// Stop a download: end the call, and [interrupt](crate::transfer::Download::interrupt)
+    /// the download or drop it. No answer is expected; a late one is ignored.
     CancelFetch {
         /// From whom.
         peer: PeerId,
         /// The blob.
         blob: BlobId,
+        /// Whether what came is worth keeping; not what comes from a liar, nor when
+        /// the blob is here already.
+        keep: bool,
     },
     /// A blob that somebody here wanted is in the store.
     Got {

@@ -316,13 +316,15 @@ impl Sim {
                     max,
                     resume,
                 } => self.fetch(at, peer, blob, max, resume),
-                Output::CancelFetch { peer, blob } => {
+                Output::CancelFetch { peer, blob, keep } => {
                     let now = self.now;
                     let node = &mut self.nodes[at];
                     let ours = node.downloads.get(&blob).is_some_and(|f| f.peer == peer);
                     if ours {
                         let fetching = node.downloads.remove(&blob).unwrap();
-                        fetching.download.interrupt(now).unwrap();
+                        if keep {
+                            fetching.download.interrupt(now).unwrap();
+                        }
                     }
                 }
                 Output::Got { blob, size } => {

@@ -30,6 +30,9 @@ pub(crate) struct ImportArgs {
     /// With --into: take out of the course what is no longer in the folder
     #[arg(long, requires = "into")]
     pub(crate) prune: bool,
+    /// Move the index of MP4 videos to their front, so that they start at once
+    #[arg(long)]
+    pub(crate) faststart: bool,
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -16,6 +16,7 @@ pub(crate) async fn run(context: &Context, args: ImportArgs) -> Result<(), Failu
         catalog: args.catalog.clone(),
         into: args.into,
         prune: args.prune,
+        faststart: args.faststart,
         dry_run: args.dry_run,
     };
     let reply = context

@@ -98,3 +98,8 @@ pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot really";
 pub const PDF: &[u8] = b"%PDF-1.4\n1 0 obj << /Title (All about moss) >>\n%%EOF";
 pub const QUIZ: &[u8] = br#"{"name":"Check","pass_percent":50,"questions":[
     {"kind":"true_false","question":"Is it?","answer":true}]}"#;
+
+/// A fragment, as it follows the index of a streamed MP4.
+pub fn mp4_fragment() -> Vec<u8> {
+    part(b"moof", &part(b"mfhd", &[0; 8]))
+}

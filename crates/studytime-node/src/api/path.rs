@@ -144,7 +144,13 @@ mod tests {
     #[test]
     fn media_paths_carry_type_and_name() {
         assert_eq!(
-            media_path(&BlobId::EMPTY, true, Some(90), Some("video/mp4"), Some("a b&c.mp4")),
+            media_path(
+                &BlobId::EMPTY,
+                true,
+                Some(90),
+                Some("video/mp4"),
+                Some("a b&c.mp4")
+            ),
             "/media/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU?manifest=1&seconds=90&type=video/mp4&name=a%20b%26c.mp4"
         );
     }

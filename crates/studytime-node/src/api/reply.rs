@@ -65,6 +65,12 @@ pub struct StatusReply {
     /// Why downloads stand still for want of room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
+    /// Blobs that are wanted here and have not come.
+    #[serde(default)]
+    pub blobs_wanted: u64,
+    /// Blobs on their way from peers.
+    #[serde(default)]
+    pub blobs_fetching: u64,
     /// Version of the program.
     pub version: String,
 }

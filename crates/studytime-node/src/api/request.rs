@@ -114,6 +114,9 @@ api! {
         into: Option<FeedId>,
         /// With `into`: remove what is no longer in the folder.
         prune: bool,
+        /// Move the index of MP4 videos to their front where it is at the end.
+        #[serde(default)]
+        faststart: bool,
         /// Only say what would be done.
         dry_run: bool,
     } => ImportReply;

@@ -231,6 +231,7 @@ impl Node {
             source_url: edit.source_url.clone(),
             level,
             duration_minutes: edit.duration_minutes,
+            faststart: call.faststart,
             layout: None,
         };
         let mut watch = |r: studytime_import::Reading<'_>| {

@@ -42,6 +42,7 @@ impl Node {
             let counts = inner.feeds.counts().map_err(|e| failed(&e))?;
             let usage = inner.blobs.usage().map_err(|e| failed(&e))?;
             let last = inner.feeds.last_position().map_err(|e| failed(&e))?;
+            let wants = inner.hub.act(|s, _| s.wants.stats());
             Ok(StatusReply {
                 id: node.id(),
                 http: node.http(),
@@ -58,6 +59,8 @@ impl Node {
                 budget: inner.policy.budget(),
                 index_behind: last.0.saturating_sub(inner.indexer.position().0),
                 stopped: node.stopped_for_room()?,
+                blobs_wanted: wants.wanted as u64,
+                blobs_fetching: wants.in_flight as u64,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             })
         })

@@ -40,6 +40,7 @@ pub(crate) enum Errand {
     },
     CancelFetch {
         blob: BlobId,
+        keep: bool,
     },
     /// A feed has grown, for those who follow it over a history stream.
     Appended {

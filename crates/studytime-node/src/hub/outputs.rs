@@ -117,8 +117,8 @@ impl Hub {
             } => {
                 state.errand(peer.connection, Errand::Fetch { blob, max, resume });
             }
-            Output::CancelFetch { peer, blob } => {
-                state.errand(peer.connection, Errand::CancelFetch { blob })
+            Output::CancelFetch { peer, blob, keep } => {
+                state.errand(peer.connection, Errand::CancelFetch { blob, keep })
             }
             Output::NeedHave { blobs } => self.chore(Chore::NeedHave(blobs)),
             Output::PushSeen { blob, peer, .. } => self.chore(Chore::PushSeen { blob, peer }),

@@ -43,6 +43,8 @@ struct Incoming {
     /// Only the rest of it was asked for.
     sliced: bool,
     cancelled: bool,
+    /// What came is not worth keeping.
+    worthless: bool,
     /// Asked for once more while the cancelled call was not over yet.
     again: Option<(u64, Option<u64>)>,
 }
@@ -129,11 +131,12 @@ impl Session {
         });
     }
 
-    pub(super) fn cancel_download(&mut self, blob: &BlobId) {
+    pub(super) fn cancel_download(&mut self, blob: &BlobId, keep: bool) {
         let Some(incoming) = self.downloads.by_blob.get_mut(blob) else {
             return;
         };
         incoming.cancelled = true;
+        incoming.worthless = !keep;
         incoming.again = None;
         if let Some(stream) = incoming.stream {
             self.mux.end(stream);
@@ -196,9 +199,10 @@ impl Session {
                 let refused = !incoming.cancelled && download.received() == 0 && chunks.is_empty();
                 let no_slices = incoming.sliced && failed == Some(Ending::Unknown);
                 let (cancelled, again) = (incoming.cancelled, incoming.again);
+                let keep = !incoming.worthless;
                 self.downloads.by_blob.remove(&blob);
                 self.jobs.spawn_blocking(move || {
-                    if chunks.iter().try_for_each(|c| download.chunk(c)).is_ok() {
+                    if keep && chunks.iter().try_for_each(|c| download.chunk(c)).is_ok() {
                         let _ = download.interrupt(now_ms());
                     }
                     Done::Permit(None)

@@ -301,7 +301,7 @@ impl Session {
         match errand {
             Errand::Wants(frame) => self.frames_out.push_back(Body::raw_json(frame.to_json())),
             Errand::Fetch { blob, max, resume } => self.start_download(blob, max, resume),
-            Errand::CancelFetch { blob } => self.cancel_download(&blob),
+            Errand::CancelFetch { blob, keep } => self.cancel_download(&blob, keep),
             Errand::AskInfo => self.ask_info(),
             Errand::Probe(answer) => self.probe(answer),
             Errand::Close(why) => self.leave(&why),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod foreign;
+mod media;
 
 use crate::api::{Follow, PeerExchange, Relation};
 use crate::common::{self, LIMIT};

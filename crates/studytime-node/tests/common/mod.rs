@@ -83,6 +83,7 @@ pub(crate) async fn import(h: &Handle, path: PathBuf) -> ImportReply {
         catalog: Some("Botany".into()),
         into: None,
         prune: false,
+        faststart: false,
         dry_run: false,
     })
     .await

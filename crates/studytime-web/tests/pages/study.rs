@@ -24,6 +24,7 @@ async fn a_course_is_studied() {
         catalog: Some("Mine".into()),
         into: None,
         prune: false,
+        faststart: false,
         dry_run: false,
     };
     let course = site.handle().call(import).await.unwrap().course.unwrap();
