@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
                         &file.path,
                         ProblemKind::IndexAtEnd,
                         "the index is at the end, so it starts late over a network; \
-                         import with --faststart to have it moved to the front",
+                         `studytime import --faststart` moves it to the front",
                     );
                 }
                 self.video_notes(file, &info);
