@@ -29,6 +29,10 @@ use tokio::net::TcpStream;
 /// radio or its power. The system's own limit is a quarter of an hour.
 pub(crate) const SILENT: Duration = Duration::from_secs(30);
 
+/// Bytes that the system may hold unsent, beside those on their way.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 * 1024;
+
 /// Small writes go at once, and a peer that is gone is noticed.
 fn tune(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
@@ -39,5 +43,10 @@ fn tune(stream: &TcpStream) {
     // For what is idle; and for what waits to be confirmed.
     let _ = socket.set_tcp_keepalive(&alive);
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket.set_tcp_user_timeout(Some(SILENT));
+    {
+        let _ = socket.set_tcp_user_timeout(Some(SILENT));
+        // What the system holds unsent cannot be overtaken: on a slow line its megabytes
+        // would be seconds before anything more urgent goes out.
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    }
 }
