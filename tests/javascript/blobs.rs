@@ -6,6 +6,7 @@ use base64::Engine as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
+use studytime_blobs::store::{BlobStore as _, FileStore};
 use studytime_node::api::{BlobAdd, BlobGet};
 use studytime_schema::BlobId;
 
@@ -93,6 +94,44 @@ async fn both_ways(stack: Stack, dialler: Dialler) {
     assert_eq!(got["size"], 3_000);
     theirs.close().await;
     ours.node.shutdown().await;
+}
+
+/// Half of a blob is here from an earlier run: they are asked for the rest, and serve
+/// it. Both stacks know how.
+async fn the_rest(stack: Stack) {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("ours");
+    let data = bytes(1_000_000, 5);
+    let id = BlobId::of(&data);
+    {
+        std::fs::create_dir_all(&dir).unwrap();
+        let (store, _) = FileStore::open(&dir).unwrap();
+        let mut writer = store.download(&id, 1).unwrap();
+        writer.write(&data[..600_000]).unwrap();
+        writer.suspend(1).unwrap();
+        store.flush().unwrap();
+    }
+    let ours = Ours::open(&dir).await;
+    let theirs = Peer::javascript(stack.name(), &tmp.path().join("theirs"), json!({})).await;
+    ours.follow(theirs.id).await;
+    theirs.request(&[ours.id()]).await;
+    ours.join(&theirs, Dialler::Us).await;
+    let before = ours.traffic(theirs.id).await.0;
+    from_them(&ours, &theirs, tmp.path(), data.len(), 5).await;
+    let got = ours.traffic(theirs.id).await.0 - before;
+    assert!((400_000..600_000).contains(&got), "{got} bytes came");
+    theirs.close().await;
+    ours.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_modern_serve_the_rest() {
+    the_rest(Stack::Modern).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_legacy_serve_the_rest() {
+    the_rest(Stack::Legacy).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,7 +68,12 @@ impl Foreign {
             keys,
             stream,
             secure,
-            mux: Mux::new(Limits::default()),
+            // Takes whatever a test says at once.
+            mux: Mux::new(
+                Limits::default()
+                    .with_stream_queue(32 << 20)
+                    .with_total_queue(128 << 20),
+            ),
             incoming: Vec::new(),
             calls: BTreeMap::new(),
             data: BTreeMap::new(),
