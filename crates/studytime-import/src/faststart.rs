@@ -443,7 +443,7 @@ mod tests {
             from: 0xffff_fff0,
             end: 0xffff_ffff,
             old: 15,
-            new: 15,
+            new: 100,
             wide: false,
             too_far: false,
         };
@@ -454,7 +454,7 @@ mod tests {
         let wide = moves.index(content).unwrap();
         assert!(!moves.too_far);
         assert_eq!(wide.len(), narrow.len() + 8);
-        assert_eq!(places(&wide), [115, 0xffff_fff7]);
+        assert_eq!(places(&wide), [200, 0xffff_ffe8 + 100]);
     }
 
     #[test]
