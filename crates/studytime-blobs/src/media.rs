@@ -14,7 +14,7 @@
 //! driver ([`Media::poll_lookup`]); bytes are read by the driver from the place that
 //! [`Read::Ready`] names.
 
-use crate::wants::WantSpec;
+use crate::wants::{Rank, WantSpec};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use studytime_schema::{BlobId, MAX_BLOB_SIZE, Manifest};
@@ -89,6 +89,8 @@ struct Reader {
     file: Arc<MediaFile>,
     bytes_per_second: Option<u64>,
     position: u64,
+    /// The segment it was opened at or moved to.
+    start: usize,
     /// It has read, or tried to.
     reads: bool,
     /// It reads no further.
@@ -183,6 +185,7 @@ impl Media {
             file,
             bytes_per_second,
             position: 0,
+            start: 0,
             reads: false,
             until: u64::MAX,
             parked: None,
@@ -234,6 +237,7 @@ impl Media {
         };
         let before = r.index();
         r.position = position;
+        r.start = r.index();
         r.recency = recency;
         let parked = r.parked.take();
         if r.index() != before || parked.is_some() {
@@ -354,7 +358,14 @@ impl Media {
                     continue;
                 }
                 let parked = distance == 0 && reader.parked == Some(id);
-                let order = if parked { 0 } else { 1 + distance as u64 };
+                let place = reader.index() - reader.start.min(reader.index()) + distance;
+                let starting = (place as u64) < Rank::IN_ORDER;
+                let order = match (parked, starting) {
+                    (true, true) => 0,
+                    (true, false) => Rank::WAITED_FOR,
+                    (false, true) => 1 + distance as u64,
+                    (false, false) => 1 + Rank::WAITED_FOR + distance as u64,
+                };
                 let newest = std::cmp::Reverse(reader.recency);
                 list.entry((order, newest, distance)).or_insert((id, len));
             }

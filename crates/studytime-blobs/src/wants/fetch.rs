@@ -10,7 +10,13 @@ use studytime_schema::BlobId;
 impl Rank {
     /// Somebody waits for it now.
     pub(super) fn is_urgent(&self) -> bool {
-        self.priority == Priority::Playing && self.order == 0
+        let waited_for = matches!(self.order, 0 | Self::WAITED_FOR);
+        self.priority == Priority::Playing && waited_for
+    }
+
+    /// It comes after what is before it, not beside that.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.priority == Priority::Playing && self.order <= Self::IN_ORDER
     }
 
     /// It gives way to what is urgent.
@@ -92,7 +98,12 @@ impl Wants {
             (false, _) => config.fetches_per_peer,
         };
         let waiting = match rank.priority {
-            Priority::Playing => self.is_paced(id),
+            Priority::Playing => {
+                let first = playing
+                    .in_order
+                    .is_some_and(|left| left >= peer.speed.depth());
+                first || self.is_paced(id)
+            }
             _ => {
                 let for_readers = |(r, _): (Rank, BlobId)| r.priority == Priority::Playing;
                 rank.gives_way() && (playing.urgent || ranks().any(for_readers))

@@ -197,6 +197,11 @@ impl Wants {
             peer.denied.remove(blob);
         }
         want.holders.insert(id, size);
+        if peer.crawls_until > now {
+            // Left to others at first: see whether it is its turn then.
+            self.timers
+                .insert((now.saturating_add(1_000), Timer::Resume));
+        }
         if want.flight.is_none() && !peer.is_denied(blob, now) {
             peer.ready.insert((want.spec.rank, *blob));
             self.dirty = true;

@@ -54,7 +54,7 @@ impl Speed {
 
     /// Bytes that come in the time of a round trip: the next call is answered when the
     /// last one is complete, neither sooner, sharing the line with it, nor later.
-    fn depth(&self) -> u64 {
+    pub(super) fn depth(&self) -> u64 {
         match (self.rate, self.round_trip) {
             (Some(rate), Some(round_trip)) => {
                 let way = rate.saturating_mul(round_trip + 1) / 1_000;
@@ -72,6 +72,8 @@ pub(super) struct Playing {
     pub(super) any: bool,
     /// Something that a reader waits for, and that is coming.
     pub(super) urgent: bool,
+    /// The beginning of something is coming: bytes that are left of all that is played.
+    pub(super) in_order: Option<u64>,
 }
 
 impl Wants {
@@ -101,16 +103,23 @@ impl Wants {
 
     pub(super) fn playing(&self, now: u64) -> Playing {
         let mut playing = Playing::default();
+        let (mut left, mut in_order) = (0u64, false);
         for blob in self.peers.values().flat_map(|p| &p.flights) {
             let want = self.wants.get(blob);
             let Some((want, flight)) = want.and_then(|w| Some((w, w.flight.as_ref()?))) else {
                 continue;
             };
-            playing.any |= want.spec.rank.priority == Priority::Playing;
+            if want.spec.rank.priority != Priority::Playing {
+                continue;
+            }
+            playing.any = true;
+            left = left.saturating_add(want.left().unwrap_or(0));
             // One that hangs must not hold up everything else.
             let moving = flight.last_byte.saturating_add(self.config.slow_playing) > now;
             playing.urgent |= want.spec.rank.is_urgent() && moving;
+            in_order |= want.spec.rank.is_in_order() && moving;
         }
+        playing.in_order = in_order.then_some(left);
         playing
     }
 
@@ -136,9 +145,11 @@ impl Wants {
         let (Some(peer), Some(want)) = (self.peers.get(id), self.wants.get(blob)) else {
             return false;
         };
+        // The others may need a moment to say that they have it.
+        let new = want.since.saturating_add(LOOK_AGAIN) > now && self.peers.len() > 1;
         peer.crawls_until > now
             && want.spec.rank.priority == Priority::Playing
-            && self.is_elsewhere(id, blob, want, now, |_| true)
+            && (new || self.is_elsewhere(id, blob, want, now, |_| true))
     }
 
     /// Whether another peer has the blob, may be asked and is not known to be slow.

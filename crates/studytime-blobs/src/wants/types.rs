@@ -52,9 +52,19 @@ pub enum Priority {
 pub struct Rank {
     /// The class.
     pub priority: Priority,
-    /// The place in the class. In [`Priority::Playing`], 0 means that somebody
-    /// waits for it now: less urgent transfers from the same peer give way.
+    /// The place in the class. In [`Priority::Playing`], up to [`IN_ORDER`](Self::IN_ORDER)
+    /// it is the beginning of what somebody has just opened or moved to: it comes piece
+    /// after piece, so that the first one has the line for itself. 0 there, and
+    /// [`WAITED_FOR`](Self::WAITED_FOR), mean that somebody waits for it now: less urgent
+    /// transfers give way.
     pub order: u64,
+}
+
+impl Rank {
+    /// Segments from where a reader starts that come one after the other.
+    pub const IN_ORDER: u64 = 4;
+    /// The place of what somebody waits for in the middle of reading.
+    pub const WAITED_FOR: u64 = 5;
 }
 
 impl Ord for Rank {

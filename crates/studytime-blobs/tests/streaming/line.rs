@@ -337,7 +337,7 @@ impl Line {
         self.later(self.now + self.delay, Event::ToPeer(at, get));
     }
 
-    fn to_peer(&mut self, at: usize, what: ToPeer) {
+    fn reached(&mut self, at: usize, what: ToPeer) {
         let peer = &mut self.peers[at];
         match what {
             ToPeer::Wants(frame) => {
@@ -408,7 +408,7 @@ impl Line {
     fn handle(&mut self, event: Event) {
         let now = self.ms();
         match event {
-            Event::ToPeer(at, what) => self.to_peer(at, what),
+            Event::ToPeer(at, what) => self.reached(at, what),
             Event::Frame(at, frame) => self.wants.handle_frame(self.peers[at].id, &frame, now),
             Event::Timer => {
                 if self.wants.poll_timeout().is_some_and(|t| t <= now) {

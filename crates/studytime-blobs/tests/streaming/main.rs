@@ -74,9 +74,10 @@ fn a_seek_into_an_absent_minute_costs_two_round_trips_and_a_segment() {
             took <= limit + in_the_line,
             "MiB {position}: first byte after {took} ms, {limit} are allowed"
         );
-        // The wants: those of the window at the new place, each said once.
+        // The wants: those of the window at the new place, each said once. (A minute are
+        // 36 segments; when the first is read, the window moves on by one.)
         let said: Vec<BlobId> = line.announced[announced..].iter().map(|a| a.1).collect();
-        let window = &film.file.segments()[position as usize..position as usize + 36];
+        let window = &film.file.segments()[position as usize..position as usize + 37];
         assert_eq!(said[0], window[0], "the first is what is waited for");
         assert!(said.iter().all(|blob| window.contains(blob)));
         assert!(said.len() <= window.len(), "{} wants", said.len());
@@ -112,7 +113,8 @@ fn half_a_line_plays_without_a_stall() {
         let late = p.stalls.iter().filter(|at| after(at)).count();
         assert_eq!(late, 0, "{peers} peers, {ahead}: {:?}", p.stalls);
         let began = (p.began.unwrap() - started) / 1_000;
-        // Two round trips, a segment, what was in the line, and pieces of the next one.
+        // Two round trips, a segment, what was in the line, and pieces of the next one,
+        // however many peers there are.
         let others = 128 * 1024 + if ahead { 384 * 1024 * peers } else { 0 };
         let most = 4 * DELAY + (MIB as u64 + others) * 1_000 / (10 * MBIT) + 1;
         assert!(began <= most, "began after {began} ms, {most} are allowed");
