@@ -92,8 +92,8 @@ fn a_seek_into_an_absent_minute_costs_two_round_trips_and_a_segment() {
 #[test]
 fn half_a_line_plays_without_a_stall() {
     // 10 Mbit/s, a film of 5, and the rest of the course is being fetched, too.
-    let film = Arc::new(Film::new(120, MIB, 2));
-    let course = Arc::new(Film::new(400, MIB, 3));
+    let film = Arc::new(Film::new(70, MIB, 2));
+    let course = Arc::new(Film::new(200, MIB, 3));
     for (peers, ahead) in [(1, false), (1, true), (3, true)] {
         let mut line = Line::new(DELAY, 10 * MBIT);
         line.film(&film);
@@ -107,7 +107,7 @@ fn half_a_line_plays_without_a_stall() {
         }
         let player = line.play(&film, 5 * MBIT);
         let started = line.now;
-        line.run(190_000, |_| false);
+        line.run(115_000, |_| false);
         let p = &line.players[player];
         let after = |at: &u64| *at > started + 1_000_000;
         let late = p.stalls.iter().filter(|at| after(at)).count();
@@ -118,7 +118,7 @@ fn half_a_line_plays_without_a_stall() {
         let others = 128 * 1024 + if ahead { 384 * 1024 * peers } else { 0 };
         let most = 4 * DELAY + (MIB as u64 + others) * 1_000 / (10 * MBIT) + 1;
         assert!(began <= most, "began after {began} ms, {most} are allowed");
-        assert!(p.read > 115 * MIB as u64, "{}", p.read);
+        assert!(p.read > 66 * MIB as u64, "{}", p.read);
         nothing_twice(&line);
         if ahead {
             // What was left of the line went to the course.
@@ -126,7 +126,7 @@ fn half_a_line_plays_without_a_stall() {
                 .got
                 .iter()
                 .filter(|(_, _, b)| course.file.segments().contains(b));
-            assert!(got.count() > 60);
+            assert!(got.count() > 20);
         }
     }
 }
