@@ -24,6 +24,7 @@ pub(super) struct Foreign {
     secure: Secure,
     pub(super) mux: Mux,
     incoming: Vec<u8>,
+    outgoing: Vec<u8>,
     /// What the other side called, by method.
     pub(super) calls: BTreeMap<String, Vec<(StreamId, Call)>>,
     pub(super) data: BTreeMap<StreamId, Vec<Bytes>>,
@@ -75,6 +76,7 @@ impl Foreign {
                     .with_total_queue(128 << 20),
             ),
             incoming: Vec::new(),
+            outgoing: Vec::new(),
             calls: BTreeMap::new(),
             data: BTreeMap::new(),
             ends: BTreeMap::new(),
@@ -86,16 +88,21 @@ impl Foreign {
         self.keys.id()
     }
 
-    /// Sends what waits and takes in what comes, until something came.
+    /// Sends what waits and takes in what comes, until something came. Safe to drop.
     pub(super) async fn pump(&mut self) {
-        let (mut plain, mut wire) = (Vec::new(), Vec::new());
+        let mut plain = Vec::new();
         while self.mux.poll_transmit(&mut plain, 64 << 10) > 0 {
-            self.secure.seal.seal(&plain, &mut wire);
+            self.secure.seal.seal(&plain, &mut self.outgoing);
             plain.clear();
         }
-        if !wire.is_empty() && self.stream.write_all(&wire).await.is_err() {
-            self.gone = true;
-            return;
+        while !self.outgoing.is_empty() {
+            match self.stream.write(&self.outgoing).await {
+                Ok(0) | Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+                Ok(n) => drop(self.outgoing.drain(..n)),
+            }
         }
         match self.stream.read_buf(&mut self.incoming).await {
             Ok(0) | Err(_) => self.gone = true,

@@ -348,15 +348,16 @@ async fn bad_manifests_are_refused_in_words() {
                 "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "segments": segments })
         .to_string()
     };
+    let empty = BlobId::EMPTY.to_string();
     let many = vec![id.as_str(); 65_537];
     let huge = vec![id.as_str(); 80_000];
     for (text, word) in [
         (manifest(0, vec![]), "empty file"),
         (manifest(1 << 20, vec![]), "lists 0"),
         (manifest(65_537 << 20, many), "65536 are allowed"),
-        (manifest(1 << 40, vec![&id]), "65536 are allowed"),
+        (manifest(1 << 40, vec![id.as_str()]), "65536 are allowed"),
         (manifest(u64::MAX, huge), "65536 are allowed"),
-        (manifest(5, vec![&BlobId::EMPTY.to_string()]), "empty blob"),
+        (manifest(5, vec![empty.as_str()]), "empty blob"),
         ("{}".to_owned(), "not the JSON"),
         ("[".repeat(100_000), "not the JSON"),
     ] {
