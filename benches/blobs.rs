@@ -130,8 +130,8 @@ fn tell(name: &str, costs: &[Cost], mb: f64, js: Option<&[Cost]>) {
         Some(js) => format!(" ({:.1} x JS)", rate(costs, of) / rate(js, of)),
         None => String::new(),
     };
-    let (wall, receiver, sender): (fn(&Cost) -> f64, fn(&Cost) -> f64, fn(&Cost) -> f64) =
-        (|c| c.wall, |c| c.receiver, |c| c.sender);
+    let wall = |c: &Cost| c.wall;
+    let (receiver, sender) = (|c: &Cost| c.receiver, |c: &Cost| c.sender);
     println!(
         "  {name:<13} {:>6.0} MB/s{}   per CPU s: receiver {:>6.0} MB{}, sender {:>6.0} MB{}, both {:>6.0} MB{}",
         rate(costs, wall),
