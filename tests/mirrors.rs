@@ -115,6 +115,7 @@ async fn course(h: &Handle, dir: &Path) -> FeedId {
         catalog: Some("Botany".into()),
         into: None,
         prune: false,
+        faststart: false,
         dry_run: false,
     };
     h.call(import).await.unwrap().course.unwrap()

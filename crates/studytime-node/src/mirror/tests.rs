@@ -290,8 +290,8 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
         catalog: Some("Botany".into()),
         into: None,
         prune: false,
-        dry_run: false,
         faststart: false,
+        dry_run: false,
     };
     let course: FeedId = a.call(import).await.unwrap().course.unwrap();
     let path = tmp.path().join("film.mp4");
