@@ -190,7 +190,9 @@ async fn a_course_is_had_from_an_s3_store_when_nobody_is_there() {
     assert_eq!(shown.bytes_here, shown.bytes_total);
     assert!(shown.bytes_here > 6_000_000);
     let told = l.call(MirrorList {}).await.unwrap().remove(0);
-    assert_eq!((told.kind.as_str(), told.gave.count), ("s3", 8));
+    assert_eq!(told.kind, "s3");
+    // The small file and the manifest may have come from the author, unasked.
+    assert!((6..=8).contains(&told.gave.count), "{told:?}");
     assert!(!format!("{told:?}").contains(&store.secret));
     learner.shutdown().await;
 }

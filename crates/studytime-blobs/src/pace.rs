@@ -7,7 +7,7 @@
 
 /// Seconds of unused allowance that are saved up.
 const SAVED_SECONDS: u64 = 2;
-/// Milliseconds of debt that are remembered: a limit that was lowered does not
+/// Seconds of debt that are remembered: a limit that was lowered does not
 /// stop everything for days.
 const MAX_DEBT_SECONDS: u64 = 600;
 
@@ -83,7 +83,11 @@ impl Pace {
         }
         let limit = i128::from(self.limit.unwrap_or(1));
         let wait = (1 - self.left + limit - 1) / limit;
-        Some(now.saturating_add(u64::try_from(wait).unwrap_or(u64::MAX)))
+        // From where it is reckoned up to: a clock may have been set back.
+        Some(
+            self.at
+                .saturating_add(u64::try_from(wait).unwrap_or(u64::MAX)),
+        )
     }
 }
 

@@ -149,6 +149,7 @@ fn merge(tree: &Tree, groups: Vec<Group>, layout: Layout, out: &mut Grouped) {
         .map(|at| homes.of(&all, at, layout).unwrap_or(at))
         .collect();
     let mut merged: BTreeMap<usize, Group> = BTreeMap::new();
+    let own = |home: usize| all.get(home).map_or(String::new(), |(g, _)| g.stem.clone());
     for (i, (group, t)) in all.iter().enumerate() {
         let home = root(&target, i);
         if home == i && !t.primary && !t.material {
@@ -156,12 +157,30 @@ fn merge(tree: &Tree, groups: Vec<Group>, layout: Layout, out: &mut Grouped) {
             continue;
         }
         let entry = merged.entry(home).or_insert_with(|| Group {
-            stem: all.get(home).map_or(String::new(), |(g, _)| g.stem.clone()),
+            stem: own(home),
             files: Vec::new(),
         });
         entry.files.extend(&group.files);
         if layout == Layout::Coursera && home != i {
             entry.stem = common_stem(&entry.stem, &group.stem);
+        }
+    }
+    // A stem that was shortened until it became another one's is not shortened.
+    loop {
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        for group in merged.values() {
+            *count.entry(group.stem.clone()).or_default() += 1;
+        }
+        let mut changed = false;
+        for (home, group) in &mut merged {
+            let stem = own(*home);
+            if count.get(&group.stem).is_some_and(|n| *n > 1) && group.stem != stem {
+                group.stem = stem;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
         }
     }
     let mut groups: Vec<Group> = merged.into_values().collect();

@@ -65,6 +65,11 @@ impl Languages {
         for (bit, stemmer) in self.0.iter().enumerate() {
             let stem = stemmer.stem(word);
             let root = common(word, &stem);
+            // English and its kin write the same ending -i- or -y: cities, city.
+            let root = match root.strip_suffix('i') {
+                Some(shorter) if root.len() == stem.len() => shorter,
+                _ => root,
+            };
             if root.chars().count() >= MIN_ROOT.min(letters) && letters >= MIN_ROOT {
                 stems.push(Stem {
                     bit: 1 << bit,

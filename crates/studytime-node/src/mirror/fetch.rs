@@ -80,14 +80,14 @@ impl Node {
             }
             match self.ask_place(&*mirror, blob, max) {
                 Asked::Got(size) => {
-                    mirrors.gave(&name, size);
+                    mirrors.gave(&name, blob, size);
                     return Some(size);
                 }
                 Asked::Not => {}
                 Asked::NoRoom => return None,
                 Asked::Failed { why, rest } => {
                     tracing::info!("the mirror {name:?}: {why}");
-                    mirrors.failed(&name, why, rest);
+                    mirrors.failed(&name, why, (!rest).then_some(*blob));
                 }
             }
         }

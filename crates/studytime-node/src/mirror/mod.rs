@@ -32,6 +32,7 @@ use crate::node::Node;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use studytime_blobs::mirror::{Mirror, MirrorError};
+use studytime_schema::BlobId;
 
 /// Setting: the mirrors, as a JSON list.
 const MIRRORS: &str = "mirrors";
@@ -48,7 +49,8 @@ pub(crate) struct Known {
     kind: &'static str,
     mirror: Arc<dyn Mirror>,
     gave: BlobCount,
-    trouble: Option<String>,
+    /// What went wrong last; and with which file, when it was with that one alone.
+    trouble: Option<(String, Option<BlobId>)>,
     /// It is not asked before, in milliseconds since 1970.
     not_before: u64,
 }
@@ -90,19 +92,20 @@ impl Mirrors {
             .collect()
     }
 
-    fn gave(&self, name: &str, bytes: u64) {
+    fn gave(&self, name: &str, blob: &BlobId, bytes: u64) {
         if let Some(k) = self.lock().iter_mut().find(|k| k.spec.name == name) {
             k.gave.count += 1;
             k.gave.bytes += bytes;
-            k.trouble = None;
+            // Another file says nothing of the wrong one.
+            k.trouble.take_if(|(_, of)| of.is_none_or(|of| of == *blob));
         }
     }
 
-    /// It failed: `rest` for a while, unless only one file was wrong.
-    fn failed(&self, name: &str, why: String, rest: bool) {
+    /// It failed: it rests for a while, unless only one `file` was wrong.
+    fn failed(&self, name: &str, why: String, file: Option<BlobId>) {
         if let Some(k) = self.lock().iter_mut().find(|k| k.spec.name == name) {
-            k.trouble = Some(why);
-            if rest {
+            k.trouble = Some((why, file));
+            if file.is_none() {
                 k.not_before = now_ms().saturating_add(PAUSE);
             }
         }
@@ -271,7 +274,7 @@ impl Node {
             kind: k.kind.to_owned(),
             private: k.spec.private,
             gave: k.gave,
-            trouble: k.trouble.clone(),
+            trouble: k.trouble.as_ref().map(|(why, _)| why.clone()),
         });
         infos.collect()
     }
