@@ -42,6 +42,9 @@ pub(crate) struct Prefetch {
     courses: Mutex<BTreeMap<FeedId, Course>>,
     /// Blob -> courses that asked for it.
     waiting: Mutex<HashMap<BlobId, BTreeSet<FeedId>>>,
+    /// Held from looking at what is missing to asking for it: who looked earlier
+    /// must not be the last to ask.
+    looking: tokio::sync::Mutex<()>,
     pub(crate) gate: Gate,
 }
 
@@ -180,6 +183,7 @@ impl Node {
         if self.closed().is_some() {
             return;
         }
+        let looking = self.inner().prefetch.looking.lock().await;
         let looked = self
             .blocking(move |n| {
                 let needed = n.needed_blobs(&course)?;
@@ -191,6 +195,7 @@ impl Node {
             return;
         };
         self.ask(course, &missing, &room);
+        drop(looking);
         self.emit_download(course, bytes);
     }
 
