@@ -116,9 +116,24 @@ fn queries() -> Seeds {
         ("misspelt", typed([0, 0, 10, 16], "algerba vectros")),
         ("plural", typed([0, 0, 10, 16], "databases")),
         ("accents", typed([4, 0, 10, 16], "Alge\u{301}bre")),
-        ("japanese", typed([0, 0, 10, 16], "\u{6a5f}\u{68b0}\u{5b66}\u{7fd2}")),
-        ("arabic", typed([0, 0, 10, 16], "\u{627}\u{644}\u{631}\u{64a}\u{627}\u{636}\u{64a}\u{627}\u{62a}")),
-        ("operators", typed([0, 0, 10, 16], "title:x AND (NOT \"y* +- [a TO b] ~2 ^3 \\ /re/ {")),
+        (
+            "japanese",
+            typed([0, 0, 10, 16], "\u{6a5f}\u{68b0}\u{5b66}\u{7fd2}"),
+        ),
+        (
+            "arabic",
+            typed(
+                [0, 0, 10, 16],
+                "\u{627}\u{644}\u{631}\u{64a}\u{627}\u{636}\u{64a}\u{627}\u{62a}",
+            ),
+        ),
+        (
+            "operators",
+            typed(
+                [0, 0, 10, 16],
+                "title:x AND (NOT \"y* +- [a TO b] ~2 ^3 \\ /re/ {",
+            ),
+        ),
         ("signs", typed([0, 0, 10, 16], "c++ c# \u{0}\u{7}\u{202e}")),
         ("filtered", typed([2 | 8 | 32, 4, 0x21, 1], "")),
         ("long", typed([0, 0, 10, 16], &"aa aab ".repeat(600))),

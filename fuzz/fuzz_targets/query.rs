@@ -59,14 +59,22 @@ fn reader() -> &'static Reader {
 }
 
 const COURSES: [(&str, &str, &str); 8] = [
-    ("Linear algebra", "en", "Vectors, matrices and their databases"),
+    (
+        "Linear algebra",
+        "en",
+        "Vectors, matrices and their databases",
+    ),
     ("Algèbre", "fr", "Des nombres et des lettres"),
     ("機械学習入門", "ja", "これは機械学習です"),
     ("الرياضيات", "ar", "مقدمة في الرياضيات والجبر"),
     ("हिन्दी सीखें", "hi", "हिन्दी के पाठ"),
     ("ภาษาไทยเบื้องต้น", "th", "เรียนภาษาไทย"),
     ("Modern C++", "de", "Zeiger, Zeichen und C#"),
-    ("Programming, programmes, programmers", "", "aa aab aac aad aae aaf"),
+    (
+        "Programming, programmes, programmers",
+        "",
+        "aa aab aac aad aae aaf",
+    ),
 ];
 
 fn run(reader: &Reader, data: &[u8]) {
@@ -87,17 +95,31 @@ fn run(reader: &Reader, data: &[u8]) {
         started: (more & 64 != 0).then_some(false),
         on_device: more & 128 != 0,
         include_deprecated: more & 32 != 0,
-        sort: [Sort::Relevance, Sort::Popular, Sort::Newest, Sort::Shortest, Sort::Name][usize::from(more % 5)],
+        sort: [
+            Sort::Relevance,
+            Sort::Popular,
+            Sort::Newest,
+            Sort::Shortest,
+            Sort::Name,
+        ][usize::from(more % 5)],
         offset: usize::from(option(2) >> 4),
         limit: usize::from(option(2) & 15),
         facets: option(3) & 1 == 0,
         text,
     };
     let page = reader.courses(&query).expect("an answer");
-    assert_eq!(reader.courses(&query).expect("an answer"), page, "the same question");
+    assert_eq!(
+        reader.courses(&query).expect("an answer"),
+        page,
+        "the same question"
+    );
     assert!(page.items.len() <= query.limit && page.items.len() <= page.total);
     assert!(page.total <= COURSES.len());
-    for facet in [&page.facets.subjects, &page.facets.languages, &page.facets.providers] {
+    for facet in [
+        &page.facets.subjects,
+        &page.facets.languages,
+        &page.facets.providers,
+    ] {
         assert!(facet.len() <= Facets::MAX_VALUES && facet.iter().all(|f| f.count > 0));
     }
     let whole = CourseQuery {
