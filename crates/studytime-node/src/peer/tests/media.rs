@@ -281,7 +281,7 @@ async fn a_reader_wants_what_it_reads_and_no_longer_than_it_reads() {
     let node = builder(dir.path()).open().await.unwrap();
     let (link, parts) = film(&node, 60);
     let mut peer = Seed::dial(&node, 2, Manner::Honest, &[]).await;
-    peer.until("the first frame", |s| s.told == 1).await;
+    peer.until("the first frame", |s| s.told > 0).await;
 
     let mut stream = node.handle().media(link, true).await.unwrap();
     stream.set_duration(60);
@@ -307,11 +307,17 @@ async fn a_reader_wants_what_it_reads_and_no_longer_than_it_reads() {
         }
     }
     // Only what stands there was announced, what is waited for first.
-    peer.until("the wants", |s| s.told == 2).await;
+    // Be it in one frame or in several.
+    let window: BTreeSet<BlobId> = parts[50..].iter().map(|p| BlobId::of(p)).collect();
+    peer.until("the wants", |s| s.wanted.len() >= window.len())
+        .await;
+    assert_eq!(peer.wanted, window);
     let frame = peer.peer.text(peer.wants, 1);
-    let at = |n: usize| frame.find(&BlobId::of(&parts[n]).to_string());
-    assert_eq!(at(50), Some(2), "{frame}");
-    assert!((51..60).all(|n| at(n).is_some()) && (0..50).all(|n| at(n).is_none()));
+    assert_eq!(
+        frame.find(&BlobId::of(&parts[50]).to_string()),
+        Some(2),
+        "{frame}"
+    );
 
     // It comes, proves itself, and is read.
     drop(peer);
