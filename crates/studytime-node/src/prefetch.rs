@@ -39,6 +39,7 @@ struct Course {
 /// What is being fetched for whom.
 #[derive(Default)]
 pub(crate) struct Prefetch {
+    /// Locked before `waiting` where both are.
     courses: Mutex<BTreeMap<FeedId, Course>>,
     /// Blob -> courses that asked for it.
     waiting: Mutex<HashMap<BlobId, BTreeSet<FeedId>>>,
@@ -349,8 +350,9 @@ impl Node {
         let inner = self.inner();
         let mut touched: BTreeMap<FeedId, bool> = BTreeMap::new();
         {
-            let mut waiting = inner.prefetch.waiting();
+            // In the order in which `ask` takes them.
             let mut courses = inner.prefetch.courses();
+            let mut waiting = inner.prefetch.waiting();
             for Arrival {
                 blob,
                 size,
