@@ -13,10 +13,13 @@
 mod peer;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/sides.rs"]
+mod sides;
 mod support;
 
 use peer::{Peer, installed};
 use serde_json::{Value, json};
+use sides::{Cost, cpu, ours, theirs};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,28 +31,6 @@ use support::{cores, median};
 const FILES: usize = 40;
 const FILE: u64 = 5_000_000;
 const MIB: u64 = 1 << 20;
-
-/// What one transfer cost.
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    wall: f64,
-    sender: f64,
-    receiver: f64,
-}
-
-async fn cpu(peer: &Peer) -> f64 {
-    let seconds = peer.ask("cpu", json!({})).await;
-    seconds.as_f64().unwrap_or(f64::NAN)
-}
-
-async fn ours(dir: &Path) -> Peer {
-    let peer = Peer::start(&mut program::command(dir)).await;
-    peer.expect("our own peer")
-}
-
-async fn theirs(dir: &Path) -> Peer {
-    Peer::javascript("modern", dir, json!({})).await
-}
 
 /// A file of bytes that no two parts have in common.
 fn file(path: &Path, size: u64, salt: u64) {

@@ -13,11 +13,14 @@ mod author;
 mod peer;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/sides.rs"]
+mod sides;
 mod support;
 
 use author::{Author, write};
 use peer::{Peer, installed};
 use serde_json::json;
+use sides::{Cost, cpu, ours, theirs};
 use std::path::Path;
 use std::time::Instant;
 use studytime_schema::FeedId;
@@ -26,31 +29,6 @@ use support::{cores, limits, median, report, sizes};
 /// Characters of a post, so that a message has about a kilobyte.
 const POST: usize = 640;
 const FEEDS_IN_SYNC: usize = 10_000;
-
-/// What one transfer cost.
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    wall: f64,
-    sender: f64,
-    receiver: f64,
-}
-
-async fn cpu(peer: &Peer) -> f64 {
-    peer.ask("cpu", json!({}))
-        .await
-        .as_f64()
-        .unwrap_or(f64::NAN)
-}
-
-async fn ours(dir: &Path) -> Peer {
-    Peer::start(&mut program::command(dir))
-        .await
-        .expect("our own peer")
-}
-
-async fn theirs(dir: &Path) -> Peer {
-    Peer::javascript("modern", dir, json!({})).await
-}
 
 /// From the connection to the last message; the receiver dials.
 async fn transfer(from: &Peer, to: &Peer, clock: &[(FeedId, u64)]) -> Cost {

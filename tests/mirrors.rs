@@ -4,17 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 #![allow(clippy::print_stdout, reason = "says what is left out")]
 
+#[path = "../crates/studytime-node/tests/common/mod.rs"]
+mod common;
+
+use common::{connect, import, until, with_mirrors};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use studytime_node::Handle;
 use studytime_node::api::*;
-use studytime_node::{Builder, Handle, Node};
-use studytime_schema::{FeedId, NetworkKey};
-
-/// For a broken test only.
-const LIMIT: Duration = Duration::from_secs(90);
+use studytime_schema::FeedId;
 
 /// The server, until it is dropped.
 struct Store {
@@ -72,32 +72,6 @@ impl Store {
     }
 }
 
-async fn node(dir: &Path) -> Node {
-    Builder::new(dir)
-        .network(NetworkKey::from_bytes([0x53; 32]))
-        .listen(Some("127.0.0.1:0".parse().unwrap()))
-        .default_lists(false)
-        .control(false)
-        .mirror_wait(Duration::ZERO)
-        .open()
-        .await
-        .unwrap()
-}
-
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "never happened: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// A course with a file in one piece and one in several.
 async fn course(h: &Handle, dir: &Path) -> FeedId {
     let root = dir.join("Mosses");
@@ -109,16 +83,7 @@ async fn course(h: &Handle, dir: &Path) -> FeedId {
         .collect();
     let large = [b"%PDF-1.4\n".as_slice(), &large].concat();
     std::fs::write(root.join("02_Large.pdf"), large).unwrap();
-    let import = Import {
-        path: root,
-        edit: CourseEdit::default(),
-        catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
-        faststart: false,
-        dry_run: false,
-    };
-    h.call(import).await.unwrap().course.unwrap()
+    import(h, root).await.course.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +92,7 @@ async fn a_course_is_had_from_an_s3_store_when_nobody_is_there() {
     let Some(store) = store(&tmp.path().join("s3"), "courses") else {
         return;
     };
-    let author = node(&tmp.path().join("author")).await;
+    let author = with_mirrors(&tmp.path().join("author")).await;
     let a = author.handle();
     let id = course(&a, tmp.path()).await;
     let list = a.call(CatalogList {}).await.unwrap()[0].id;
@@ -165,14 +130,10 @@ async fn a_course_is_had_from_an_s3_store_when_nobody_is_there() {
     assert_eq!((read.there, read.missing), (pushed.sent, 0));
 
     // A learner with the messages, and nobody to ask.
-    let learner = node(&tmp.path().join("learner")).await;
+    let learner = with_mirrors(&tmp.path().join("learner")).await;
     let l = learner.handle();
     l.call(CatalogAdd { id: list }).await.unwrap();
-    let connect = PeerConnect {
-        address: a.call(Status {}).await.unwrap().address.unwrap(),
-        timeout_seconds: 20,
-    };
-    l.call(connect).await.unwrap();
+    connect(&l, &a).await;
     until("the lessons are here", || async {
         let shown = l.call(CourseShow { id }).await.ok()?;
         (shown.detail.lessons.len() == 2).then_some(())

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Home, Serving, arg, eventually, finish};
+use common::{Home, SMALL_DISK, Serving, arg, eventually, finish, on_small_disk};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
@@ -158,37 +158,17 @@ fn lock_pid(data: &Path) -> String {
     note.split_whitespace().nth(1).unwrap().to_owned()
 }
 
-const INSIDE: &str = "STUDYTIME_SMALL_DISK";
-
 /// A real disk, very small, where the system lets an ordinary user make one.
 #[test]
 fn a_disk_that_is_full_and_is_cleared_again() {
-    let mount = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=6m none \"$0\" && exec \"$@\"";
-    let possible = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script, arg(mount.path()), "true"])
-        .stdin(Stdio::null())
-        .output();
-    if !possible.is_ok_and(|done| done.status.success()) {
-        println!("left out: no disk of its own can be made here");
-        return;
-    }
-    let mut inside = Command::new("unshare");
-    inside.args(["-rm", "sh", "-c", script, arg(mount.path())]);
-    inside.arg(std::env::current_exe().unwrap());
-    inside.args(["--exact", "on_a_small_disk", "--ignored", "--nocapture"]);
-    inside.env(INSIDE, mount.path()).env("TMPDIR", mount.path());
-    let done = finish(inside);
-    println!("{}", done.stdout);
-    assert_eq!(done.code, 0, "{}", done.stderr);
-    assert!(done.stdout.contains("1 passed"), "{}", done.stdout);
+    on_small_disk(6, &[]);
 }
 
 /// Not a test of its own: runs where the temporary folder is a small disk.
 #[test]
 #[ignore = "run by a_disk_that_is_full_and_is_cleared_again"]
 fn on_a_small_disk() {
-    let Some(disk) = std::env::var_os(INSIDE) else {
+    let Some(disk) = std::env::var_os(SMALL_DISK) else {
         return;
     };
     let home = Home::new();

@@ -2,10 +2,9 @@
 
 mod common;
 
-use common::{Home, eventually, finish};
+use common::{Home, SMALL_DISK, eventually, on_small_disk};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// A folder with so many files of six segments, a lesson each. Segments are sent to
 /// nobody unasked.
@@ -167,44 +166,22 @@ fn damage_is_found_by_hand() {
     assert!(!left.iter().any(|b| b["id"] == added["id"]));
 }
 
-const INSIDE: &str = "STUDYTIME_SMALL_DISK";
 const OUTSIDE: &str = "STUDYTIME_LARGE_DISK";
 
 /// A learner on a real disk, very small, where the system lets an ordinary user
 /// make one.
 #[test]
 fn downloads_onto_a_full_disk_stop_and_go_on() {
-    let mount = tempfile::tempdir().expect("a folder");
     let outside = tempfile::tempdir().expect("a folder");
-    let name = |path: &Path| path.to_str().expect("a name").to_owned();
-    let script = "mount -t tmpfs -o size=20m none \"$0\" && exec \"$@\"";
-    let possible = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script, &name(mount.path()), "true"])
-        .stdin(Stdio::null())
-        .output();
-    if !possible.is_ok_and(|done| done.status.success()) {
-        println!("left out: no disk of its own can be made here");
-        return;
-    }
-    let mut inside = Command::new("unshare");
-    inside.args(["-rm", "sh", "-c", script, &name(mount.path())]);
-    inside.arg(std::env::current_exe().expect("this test"));
-    inside.args(["--exact", "on_a_small_disk", "--ignored", "--nocapture"]);
-    inside
-        .env(INSIDE, mount.path())
-        .env(OUTSIDE, outside.path());
-    inside.env("TMPDIR", mount.path());
-    let done = finish(inside);
-    println!("{}", done.stdout);
-    assert_eq!(done.code, 0, "{}", done.stderr);
-    assert!(done.stdout.contains("1 passed"), "{}", done.stdout);
+    on_small_disk(20, &[(OUTSIDE, outside.path())]);
 }
 
 /// Not a test of its own: runs where the temporary folder is a small disk.
 #[test]
 #[ignore = "run by downloads_onto_a_full_disk_stop_and_go_on"]
 fn on_a_small_disk() {
-    let (Some(disk), Some(large)) = (std::env::var_os(INSIDE), std::env::var_os(OUTSIDE)) else {
+    let (Some(disk), Some(large)) = (std::env::var_os(SMALL_DISK), std::env::var_os(OUTSIDE))
+    else {
         return;
     };
     let author = Home::within(Path::new(&large));

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{builder, connect, import, node, until};
+use common::{connect, import, node, until, with_mirrors};
 use std::path::{Path, PathBuf};
 use studytime_node::api::*;
 use studytime_node::{Handle, Node};
@@ -503,11 +503,7 @@ async fn a_node_alone_gets_a_course_out_of_a_folder() {
     world.learner.shutdown().await;
     drop((world.learner, l));
     std::fs::write(on_stick(&bad), sound).unwrap();
-    let learner = builder(&world.tmp.path().join("learner"))
-        .mirror_wait(std::time::Duration::ZERO)
-        .open()
-        .await
-        .unwrap();
+    let learner = with_mirrors(&world.tmp.path().join("learner")).await;
     let l = learner.handle();
     whole(&l, course).await;
     assert_eq!(l.call(MirrorList {}).await.unwrap()[0].gave.count, 1);

@@ -8,6 +8,7 @@
     unreachable_pub,
     reason = "each test file uses its own part"
 )]
+#![allow(clippy::print_stdout, reason = "says what is left out")]
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -432,4 +433,36 @@ pub fn get(base: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
 /// Path as an argument.
 pub fn arg(path: &Path) -> &str {
     path.to_str().expect("test paths are text")
+}
+
+/// Where [`on_small_disk`] has its disk, for the test inside.
+pub const SMALL_DISK: &str = "STUDYTIME_SMALL_DISK";
+
+/// Runs the ignored test `on_a_small_disk` of the same file where the temporary
+/// folder is a disk of so many MiB, where the system lets an ordinary user make
+/// one; says so where not. `more` goes to its environment.
+pub fn on_small_disk(mib: u32, more: &[(&str, &Path)]) {
+    let mount = tempfile::tempdir().expect("a folder");
+    let script = format!("mount -t tmpfs -o size={mib}m none \"$0\" && exec \"$@\"");
+    let inside = || {
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script, arg(mount.path())]);
+        command
+    };
+    let possible = inside().arg("true").stdin(Stdio::null()).output();
+    if !possible.is_ok_and(|done| done.status.success()) {
+        println!("left out: no disk of its own can be made here");
+        return;
+    }
+    let mut inside = inside();
+    inside.arg(std::env::current_exe().expect("this test"));
+    inside.args(["--exact", "on_a_small_disk", "--ignored", "--nocapture"]);
+    inside.envs(more.iter().copied());
+    inside
+        .env(SMALL_DISK, mount.path())
+        .env("TMPDIR", mount.path());
+    let done = finish(inside);
+    println!("{}", done.stdout);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.contains("1 passed"), "{}", done.stdout);
 }

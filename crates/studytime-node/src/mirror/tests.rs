@@ -4,8 +4,8 @@
 
 use super::web::{Web, WebFolder};
 use super::*;
-use crate::Builder;
 use crate::api::*;
+use crate::common::{connect, import, until, with_mirrors};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path as UrlPath;
@@ -14,10 +14,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 use studytime_blobs::mirror::{MirrorFetchError, fetch_into, path_of};
 use studytime_blobs::store::{BlobStore as _, MemoryStore, StoreError};
-use studytime_schema::{BlobId, FeedId, NetworkKey};
+use studytime_schema::{BlobId, FeedId};
 use tokio::net::TcpListener;
 
 async fn serve(router: Router) -> SocketAddr {
@@ -222,32 +221,6 @@ async fn a_folder_takes_files_and_says_when_it_is_not_there() {
     assert!(!path.exists(), "made where nothing is mounted");
 }
 
-async fn node(dir: &Path) -> Node {
-    Builder::new(dir)
-        .network(NetworkKey::from_bytes([0x6d; 32]))
-        .listen(Some("127.0.0.1:0".parse().unwrap()))
-        .default_lists(false)
-        .control(false)
-        .mirror_wait(Duration::ZERO)
-        .open()
-        .await
-        .unwrap()
-}
-
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "never happened: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// A file on the web, in parts when asked for, which remembers what was asked.
 async fn web_file(bytes: Vec<u8>, asked: Arc<Mutex<Vec<String>>>) -> SocketAddr {
     let answer = async move |headers: HeaderMap| -> Response {
@@ -279,21 +252,12 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
         .collect();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let at = web_file(film.clone(), Arc::clone(&asked)).await;
-    let author = node(&tmp.path().join("author")).await;
+    let author = with_mirrors(&tmp.path().join("author")).await;
     let a = author.handle();
     let source = tmp.path().join("Soil");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("01_What.md"), "# What\n\nSoil.\n").unwrap();
-    let import = Import {
-        path: source,
-        edit: CourseEdit::default(),
-        catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
-        faststart: false,
-        dry_run: false,
-    };
-    let course: FeedId = a.call(import).await.unwrap().course.unwrap();
+    let course: FeedId = import(&a, source).await.course.unwrap();
     let path = tmp.path().join("film.mp4");
     std::fs::write(&path, &film).unwrap();
     let added = a.call(BlobAdd { path }).await.unwrap();
@@ -316,15 +280,10 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
     let dir = tmp.path().join("learner");
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("config.toml"), "private_video_links = true\n").unwrap();
-    let learner = node(&dir).await;
+    let learner = with_mirrors(&dir).await;
     let l = learner.handle();
     l.call(CatalogAdd { id: list }).await.unwrap();
-    let address = a.call(Status {}).await.unwrap().address.unwrap();
-    let connect = PeerConnect {
-        address,
-        timeout_seconds: 20,
-    };
-    l.call(connect).await.unwrap();
+    connect(&l, &a).await;
     until("the lesson is here", || async {
         let shown = l.call(CourseShow { id: course }).await.ok()?;
         let lesson = shown.detail.lessons.first()?;

@@ -30,6 +30,12 @@ pub(crate) async fn node(dir: &Path) -> Node {
     builder(dir).open().await.unwrap()
 }
 
+/// A node that asks mirrors without waiting for peers first.
+pub(crate) async fn with_mirrors(dir: &Path) -> Node {
+    let builder = builder(dir).mirror_wait(Duration::ZERO);
+    builder.open().await.unwrap()
+}
+
 pub(crate) async fn address(h: &Handle) -> String {
     h.call(Status {}).await.unwrap().address.unwrap()
 }

@@ -1,0 +1,79 @@
+//! The bound on a search's work.
+
+use super::*;
+use crate::text::{Doc, TextIndex, ask};
+
+/// Words that share their beginnings, so that any query stands for many.
+fn word(n: usize) -> String {
+    let letter = |n: usize| char::from(b'a' + (n % 26) as u8);
+    format!("aaaa{}{}{}", letter(n), letter(n / 26), letter(n / 676))
+}
+
+#[test]
+fn no_query_does_more_than_so_much() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = TextIndex::open(&dir.path().join("text"), 1, 15_000_000).unwrap();
+    for doc in 0..40_u64 {
+        let body: Vec<String> = (0..500).map(|n| word(n * 40 + doc as usize)).collect();
+        let made = Doc {
+            doc: doc << 1 | 1,
+            course: doc,
+            lesson: body[..100].join(" "),
+            body: body.join(" "),
+            ..Doc::default()
+        };
+        text.put(&made, true).unwrap();
+    }
+    text.commit(1).unwrap();
+    let reader = text.reader();
+    let mut languages = Languages::default();
+    for tag in ["en", "de", "fr", "es", "it", "pt", "nl", "ro"] {
+        languages.add(crate::text::stem::stemmer(tag).unwrap());
+    }
+    let courses = Courses {
+        counts: |_| u8::MAX,
+        languages: &languages,
+        language: |_| 1,
+        place: |course| u32::try_from(course).ok(),
+        places: 40,
+    };
+    let many: String = (0..900).map(|n| format!("{} ", word(n * 13))).collect();
+    let short: String = ('a'..='z').map(|c| format!("aaaa{c} ")).collect();
+    let small = Budget {
+        postings: 700,
+        steps: 300,
+    };
+    let (mut found, mut spent) = (0, 0);
+    for typed in [
+        "aa",
+        "aaaa",
+        "aaaabcdefghi",
+        "aaaa aaab aaac",
+        &many,
+        &short,
+    ] {
+        for open in ["", " "] {
+            let asked = ask(&format!("{}{open}", typed.trim()));
+            for manner in [Manner::Exact, Manner::Similar] {
+                let with = |budget| {
+                    let scratch = Scratch::default();
+                    search_within(budget, &reader, &scratch, &asked, manner, &courses).unwrap()
+                };
+                let searched = with(Budget::WHOLE);
+                found += searched.matches.len();
+                let steps = MAX_STEPS - searched.left.steps;
+                let postings = MAX_POSTINGS - searched.left.postings;
+                // Whatever is more than the bound is left undone.
+                let bounded = with(small);
+                assert!(bounded.matches.len() <= searched.matches.len());
+                assert!(steps < small.steps || bounded.left.steps == 0, "{typed}");
+                spent += usize::from(steps > small.steps || postings > small.postings);
+                assert!(bounded.similar.iter().all(|told| told.len() <= MAX_TOLD));
+            }
+        }
+    }
+    assert!(
+        found > 100 && spent > 4,
+        "{found} courses, {spent} beyond the bound"
+    );
+}
