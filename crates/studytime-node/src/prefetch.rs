@@ -97,6 +97,14 @@ impl Prefetch {
         self.courses().keys().copied().collect()
     }
 
+    /// Blobs were deleted. Who looked between the deletion and this asked for
+    /// what was still remembered as here: so none of them counts as asked for.
+    pub(crate) fn gone(&self, blobs: &[BlobId]) {
+        for held in self.courses().values_mut() {
+            blobs.iter().for_each(|b| drop(held.asked.remove(b)));
+        }
+    }
+
     /// Withdraws everything, so that the node can be dropped.
     pub(crate) fn clear(&self) {
         let courses = std::mem::take(&mut *self.courses());
@@ -442,3 +450,31 @@ impl Node {
 
 /// Setting: the courses the user pinned, as a JSON list.
 const PINNED: &str = "pinned_courses";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_looked_while_a_file_was_deleted_asks_once_more() {
+        let tmp = tempfile::tempdir().expect("a folder");
+        let node = common::node(&tmp.path().join("node")).await;
+        let folder = tmp.path().join("Soil");
+        std::fs::create_dir(&folder).expect("a folder");
+        let pdf = [b"%PDF-1.4\n".as_slice(), &[7; 6 << 20]].concat();
+        std::fs::write(folder.join("01_Soil.pdf"), pdf).expect("a file");
+        let imported = common::import(&node.handle(), folder).await;
+        let course = imported.course.expect("a course");
+        let blobs = node.course_blobs(&course).expect("an index");
+        let lost = *blobs.first().expect("a blob");
+
+        node.inner().blobs.delete(&[lost]).expect("a store");
+        // It came a moment ago: the wants still know it.
+        node.refresh_course(course).await;
+        node.blobs_gone(vec![lost]);
+        node.refresh_course(course).await;
+        assert!(node.inner().hub.act(|s, _| s.wants.is_wanted(&lost)));
+        node.shutdown().await;
+    }
+}

@@ -377,7 +377,6 @@ fn file_of(dir: &Path, id: &BlobId) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "known fault: on a busy machine a damaged manifest is at times not fetched again"]
 async fn damaged_files_are_found_and_fetched_again() {
     let world = World::new(&[("Mosses", 1)]).await;
     let (a, l, course) = (

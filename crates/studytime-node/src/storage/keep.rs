@@ -139,6 +139,7 @@ impl Node {
                 s.looked_up(b, false);
             });
         });
+        inner.prefetch.gone(&gone);
         inner.indexer.blobs_changed(gone);
     }
 
