@@ -63,19 +63,20 @@ fn digits(scalar: &Scalar, width: u32) -> Digits {
     for (word, bytes) in words.iter_mut().zip(scalar.as_bytes().as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*bytes);
     }
-    // What is left of the number above `at`, and whether a digit below was negative
-    // and so left one more.
-    let (mut at, mut carry) = (0, 0);
-    while let Some(digit) = all.get_mut(at) {
+    // Whether a digit below was negative and so left one more.
+    let (mut at, mut carry) = (0usize, 0u64);
+    while at < all.len() {
         let pair = u128::from(words[at / 64]) | u128::from(words[at / 64 + 1]) << 64;
-        let window = (pair >> (at % 64)) as u64 & ((1 << width) - 1);
-        let value = window as i16 + carry;
-        if value % 2 == 0 {
-            at += 1;
+        let above = (pair >> (at % 64)) as u64;
+        // As long as the bits are those of what was left, the digits are 0.
+        let zeros = (above ^ carry.wrapping_neg()).trailing_zeros();
+        if zeros > 0 {
+            at += zeros as usize;
             continue;
         }
-        carry = value >> (width - 1);
-        *digit = (value - (carry << width)) as i8;
+        let value = (above & ((1 << width) - 1)) as i16 + carry as i16;
+        carry = u64::from(value >> (width - 1) != 0);
+        all[at] = (value - ((carry as i16) << width)) as i8;
         rows[at % PLACES] |= 1 << (at / PLACES);
         at += width as usize;
     }
