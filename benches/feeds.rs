@@ -159,12 +159,19 @@ async fn in_sync() {
             memory[1].as_f64().unwrap_or(f64::NAN)
         );
     }
-    let (ours_a, ours_b) = (dir.path().join("a"), dir.path().join("b"));
     a.close().await;
     b.close().await;
-    let (a, b) = (ours(&ours_a).await, ours(&ours_b).await);
+    // Ended in the middle of their talk, they compare notes once more; then no more.
+    for meeting in ["first", "second"] {
+        met_again(dir.path(), meeting).await;
+    }
+}
+
+/// Both are started anew and connected, until nothing moves any more.
+async fn met_again(dir: &Path, meeting: &str) {
+    let (a, b) = (ours(&dir.join("a")).await, ours(&dir.join("b")).await);
     b.ask("connect", json!({ "address": a.address })).await;
-    // Until nothing moves any more; the bytes are told a second late at most.
+    // The bytes are told a second late at most.
     let mut traffic = json!(null);
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
@@ -174,16 +181,14 @@ async fn in_sync() {
         }
         traffic = now;
     }
-    for (name, peer) in [("one", &a), ("other", &b)] {
+    let mut holds = Vec::new();
+    for peer in [&a, &b] {
         let memory = peer.ask("memory", json!({})).await;
-        println!(
-            "  started anew, connected: the {name} holds {:.0} MiB",
-            memory[0].as_f64().unwrap_or(f64::NAN)
-        );
+        holds.push(memory[0].as_f64().unwrap_or(f64::NAN));
     }
     println!(
-        "  nothing new: {} bytes in, {} out, greetings included",
-        traffic[0], traffic[1]
+        "  {meeting} meeting after a new start: {} bytes in, {} out, greetings included; they hold {:.0} and {:.0} MiB",
+        traffic[0], traffic[1], holds[0], holds[1]
     );
     a.close().await;
     b.close().await;
