@@ -38,6 +38,7 @@ extern crate self as studytime_node;
 
 pub mod api;
 mod backup;
+mod boxes;
 mod builder;
 mod calls;
 mod clock;

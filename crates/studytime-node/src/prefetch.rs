@@ -101,7 +101,9 @@ impl Prefetch {
     /// what was still remembered as here: so none of them counts as asked for.
     pub(crate) fn gone(&self, blobs: &[BlobId]) {
         for held in self.courses().values_mut() {
-            blobs.iter().for_each(|b| drop(held.asked.remove(b)));
+            for blob in blobs {
+                held.asked.remove(blob);
+            }
         }
     }
 
@@ -453,7 +455,6 @@ const PINNED: &str = "pinned_courses";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::common;
 
     #[tokio::test(flavor = "multi_thread")]

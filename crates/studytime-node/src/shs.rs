@@ -1,21 +1,17 @@
-//! The secret handshake and the box stream: the only file that names kuska.
+//! The secret handshake: the only file that names kuska.
 //!
-//! Sans-io types of `kuska-handshake` do the cryptography; the time limits, the
-//! body-size rule (1..=4096, protocol guide "Box stream") and the buffering are
-//! ours, because its stream readers panic on longer bodies.
+//! Sans-io types of `kuska-handshake` do the cryptography; the time limits are ours,
+//! and so is the stream that follows ([`crate::boxes`]): its readers panic on bodies
+//! that are too long, and its cipher is three times slower.
 
-use kuska_handshake::sodiumoxide::crypto::{auth, sign::ed25519};
-use kuska_handshake::{BoxStreamRecv, BoxStreamSend, Decrypted, Handshake, KeyNonce};
+use crate::boxes::{BoxKey, Opener, Sealer};
+use kuska_handshake::sodiumoxide::crypto::{auth, hash::sha256, sign::ed25519};
+use kuska_handshake::{Handshake, HandshakeComplete};
 use std::io;
 use std::sync::Once;
 use std::time::Duration;
 use studytime_schema::{FeedId, Keypair, NetworkKey, VerifyingKey};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-
-/// Largest body of one box (protocol guide, "Box stream").
-const MAX_BODY: usize = 4096;
-/// Encrypted header: 16 bytes of tag, 18 of header.
-const HEADER: usize = 34;
 
 /// Why no secure connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +70,26 @@ pub(crate) struct Secure {
     pub(crate) open: Opener,
 }
 
+/// The keys of the stream out of what both sides know now (protocol guide, "Box
+/// stream"): one for each direction, named by who receives.
+fn secure(peer: FeedId, done: &HandshakeComplete) -> Secure {
+    let shared = &done.shared_secret;
+    let parts = [&shared.ab, &shared.aB, &shared.Ab].map(AsRef::<[u8]>::as_ref);
+    let parts = [done.net_id.as_ref(), &parts.concat()].concat();
+    let secret = sha256::hash(sha256::hash(&parts).as_ref());
+    let key = |receiver: &ed25519::PublicKey, ephemeral: &[u8]| {
+        let key = sha256::hash(&[secret.as_ref(), receiver.as_ref()].concat());
+        let mut nonce = [0; 24];
+        nonce.copy_from_slice(&auth::authenticate(ephemeral, &done.net_id).as_ref()[..24]);
+        BoxKey::new(key.0, nonce)
+    };
+    Secure {
+        peer,
+        seal: Sealer::new(key(&done.peer_pk, done.peer_ephemeral_pk.as_ref())),
+        open: Opener::new(key(&done.pk, done.ephemeral_pk.as_ref())),
+    }
+}
+
 fn init() {
     // Without it libsodium runs its slow generic code.
     static INIT: Once = Once::new();
@@ -127,12 +143,7 @@ pub(crate) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
         let state = state
             .recv_server_accept(&mut accept)
             .map_err(|_| HandshakeError::WrongIdentity)?;
-        let (send, recv) = KeyNonce::from_handshake(state.complete());
-        Ok(Secure {
-            peer: server,
-            seal: Sealer::new(send),
-            open: Opener::new(recv),
-        })
+        Ok(secure(server, &state.complete()))
     };
     tokio::time::timeout(limit, work)
         .await
@@ -176,12 +187,7 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
             return Err(HandshakeError::Denied(peer));
         }
         send(stream, &accept, 4).await?;
-        let (send, recv) = KeyNonce::from_handshake(state.complete());
-        Ok(Secure {
-            peer,
-            seal: Sealer::new(send),
-            open: Opener::new(recv),
-        })
+        Ok(secure(peer, &state.complete()))
     };
     tokio::time::timeout(limit, work)
         .await
@@ -212,113 +218,13 @@ async fn recv<S: AsyncRead + Unpin>(
         .map_err(|source| HandshakeError::HungUp { phase, source })
 }
 
-/// Why an incoming box stream cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum BoxError {
-    /// A box did not decrypt.
-    #[error("the encrypted stream is damaged")]
-    Damaged,
-    /// A box is longer than the protocol allows, or empty.
-    #[error("a box of {0} bytes (1 to 4096 are allowed)")]
-    Length(usize),
-}
-
-/// Encrypts plain bytes into boxes.
-pub(crate) struct Sealer {
-    inner: BoxStreamSend,
-}
-
-impl Sealer {
-    fn new(key: KeyNonce) -> Self {
-        Self {
-            inner: BoxStreamSend::new(key),
-        }
-    }
-
-    /// Appends `plain`, boxed in bodies of at most 4096 bytes, to `out`.
-    pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) {
-        out.reserve(plain.len() + (plain.len() / MAX_BODY + 1) * HEADER);
-        for body in plain.chunks(MAX_BODY) {
-            let start = out.len();
-            out.resize(start + HEADER + body.len(), 0);
-            // Fails only after our goodbye; then nothing may follow.
-            match self.inner.encrypt(body, &mut out[start..]) {
-                Ok((_, written)) => out.truncate(start + written),
-                Err(_) => out.truncate(start),
-            }
-        }
-    }
-
-    /// Appends the goodbye, once.
-    pub(crate) fn goodbye(&mut self, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.resize(start + HEADER, 0);
-        match self.inner.encrypt_goodbye(&mut out[start..]) {
-            Ok(written) => out.truncate(start + written),
-            Err(_) => out.truncate(start),
-        }
-    }
-}
-
-/// Decrypts boxes into plain bytes.
-pub(crate) struct Opener {
-    inner: BoxStreamRecv,
-    in_body: bool,
-    done: bool,
-}
-
-impl Opener {
-    fn new(key: KeyNonce) -> Self {
-        Self {
-            inner: BoxStreamRecv::new(key),
-            in_body: false,
-            done: false,
-        }
-    }
-
-    /// Whether the peer has said goodbye.
-    pub(crate) fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// Opens every whole box in `input`, appends their bodies to `plain` and
-    /// answers how many bytes of `input` are used up.
-    pub(crate) fn open(&mut self, input: &[u8], plain: &mut Vec<u8>) -> Result<usize, BoxError> {
-        let mut used = 0;
-        while !self.done {
-            let need = self.inner.recv_bytes();
-            if self.in_body && (need == 0 || need > MAX_BODY) {
-                return Err(BoxError::Length(need));
-            }
-            let Some(bytes) = input.get(used..used + need) else {
-                break;
-            };
-            let start = plain.len();
-            plain.resize(start + need, 0);
-            match self.inner.decrypt(bytes, &mut plain[start..]) {
-                Ok(Decrypted::Goodbye) => {
-                    plain.truncate(start);
-                    self.done = true;
-                }
-                Ok(Decrypted::Some((_, written))) => {
-                    plain.truncate(start + written);
-                    self.in_body = !self.in_body;
-                }
-                Err(_) => {
-                    plain.truncate(start);
-                    return Err(BoxError::Damaged);
-                }
-            }
-            used += need;
-        }
-        Ok(used)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boxes::BoxError;
+    use kuska_handshake::sodiumoxide::crypto::secretbox;
+    use kuska_handshake::{BoxStreamRecv, BoxStreamSend, Decrypted, KeyNonce};
+    use proptest::prelude::*;
 
     const LIMIT: Duration = Duration::from_secs(5);
 
@@ -406,5 +312,96 @@ mod tests {
             Err(BoxError::Damaged)
         ));
         assert!(plain.is_empty());
+    }
+
+    fn theirs(key: [u8; 32], nonce: [u8; 24]) -> KeyNonce {
+        init();
+        KeyNonce::new(secretbox::Key(key), secretbox::Nonce(nonce))
+    }
+
+    proptest! {
+        /// libsodium's words, byte for byte, in both directions.
+        #[test]
+        fn the_stream_is_that_of_kuska(
+            key in any::<[u8; 32]>(),
+            low in any::<[u8; 8]>(),
+            lens in prop::collection::vec(1..10_000usize, 1..6),
+            cut in 1..5_000usize,
+        ) {
+            // Near the end of all nonces, too: they go round.
+            let mut nonce = [0xff; 24];
+            nonce[16..].copy_from_slice(&low);
+            let plain = |len: usize| (0..len).map(|i| (i * 7 + len) as u8).collect::<Vec<u8>>();
+            let mut sealer = Sealer::new(BoxKey::new(key, nonce));
+            let mut send = BoxStreamSend::new(theirs(key, nonce));
+            let (mut ours, mut kuska) = (Vec::new(), Vec::new());
+            let mut all: Vec<u8> = Vec::new();
+            for len in lens {
+                sealer.seal(&plain(len), &mut ours);
+                for body in plain(len).chunks(4096) {
+                    let mut sealed = vec![0; 34 + body.len()];
+                    send.encrypt(body, &mut sealed).unwrap();
+                    kuska.extend(sealed);
+                }
+                all.extend(plain(len));
+            }
+            sealer.goodbye(&mut ours);
+            sealer.goodbye(&mut ours);
+            sealer.seal(b"late", &mut ours);
+            let mut last = vec![0; 34];
+            send.encrypt_goodbye(&mut last).unwrap();
+            kuska.extend(last);
+            prop_assert_eq!(&ours, &kuska);
+
+            let mut recv = BoxStreamRecv::new(theirs(key, nonce));
+            let (mut used, mut opened) = (0, Vec::<u8>::new());
+            loop {
+                let need = recv.recv_bytes();
+                let mut out = vec![0; 5_000];
+                let sealed = &ours[used..used + need];
+                used += need;
+                match recv.decrypt(sealed, &mut out).unwrap() {
+                    Decrypted::Goodbye => break,
+                    Decrypted::Some((_, n)) => opened.extend(&out[..n]),
+                }
+            }
+            prop_assert!(opened == all && used == ours.len());
+
+            let mut opener = Opener::new(BoxKey::new(key, nonce));
+            let (mut pending, mut opened) = (Vec::new(), Vec::new());
+            for piece in kuska.chunks(cut) {
+                pending.extend_from_slice(piece);
+                let used = opener.open(&pending, &mut opened).unwrap();
+                pending.drain(..used);
+            }
+            prop_assert!(opened == all && opener.is_done() && pending.is_empty());
+        }
+
+        #[test]
+        fn a_box_of_a_wrong_length_is_refused(len in any::<u16>(), tag in any::<[u8; 16]>()) {
+            prop_assume!(!(1..=4096).contains(&len) && (len, tag) != (0, [0; 16]));
+            let header = [&len.to_be_bytes()[..], &tag].concat();
+            let (key, nonce) = (secretbox::Key([1; 32]), secretbox::Nonce([2; 24]));
+            init();
+            let mut wire = secretbox::seal(&header, &nonce, &key);
+            wire.extend(vec![0; 70_000]);
+            let mut opener = Opener::new(BoxKey::new([1; 32], [2; 24]));
+            let mut plain = Vec::new();
+            let refused = opener.open(&wire, &mut plain);
+            prop_assert!(matches!(refused, Err(BoxError::Length(n)) if n == usize::from(len)));
+            prop_assert!(plain.is_empty());
+        }
+
+        #[test]
+        fn any_damage_is_seen(at in 0..200usize, bit in 0..8u8) {
+            let mut wire = Vec::new();
+            Sealer::new(BoxKey::new([1; 32], [2; 24])).seal(&[7; 132], &mut wire);
+            let at = at.min(wire.len() - 1);
+            wire[at] ^= 1 << bit;
+            let mut plain = Vec::new();
+            let mut opener = Opener::new(BoxKey::new([1; 32], [2; 24]));
+            prop_assert!(matches!(opener.open(&wire, &mut plain), Err(BoxError::Damaged)));
+            prop_assert!(plain.is_empty());
+        }
     }
 }
