@@ -8,7 +8,7 @@ mod share;
 
 pub(crate) use keep::{Backup, Blob, Feed, FeedCheck, Restore};
 pub(crate) use learn::{Course, CourseFilter, Lesson, Note};
-pub(crate) use room::{Downloads, DownloadsDo, Mirror, MirrorAdd};
+pub(crate) use room::{Downloads, DownloadsDo, Mirror, MirrorAdd, Seed};
 pub(crate) use run::{Demo, Serve};
 pub(crate) use share::{Catalog, Edit, ImportArgs, Peer};
 

@@ -27,8 +27,9 @@
 //!
 //! # Features
 //!
-//! Both are off by default. `http` lets links of room servers be redeemed over HTTPS, and mirrors
-//! on web servers be asked; `s3` is for mirrors that speak S3.
+//! All are off by default. `http` lets links of room servers be redeemed over HTTPS, and mirrors
+//! on web servers be asked; `s3` is for mirrors that speak S3; `bittorrent` follows magnet links
+//! of videos, and gives torrents of own ones.
 //!
 //! The crate links `kuska-handshake`, so it is under the AGPL; the crates below it are not.
 

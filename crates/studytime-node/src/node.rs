@@ -211,7 +211,10 @@ impl Node {
         }
         let rules = node.blocking(|n| {
             n.load_download_rules()?;
-            n.load_mirrors()
+            n.load_mirrors()?;
+            #[cfg(feature = "bittorrent")]
+            mirror::torrent::load(n)?;
+            Ok(())
         });
         if let Err(error) = rules.await {
             node.trouble(error.message);
@@ -234,6 +237,8 @@ impl Node {
                 .map_err(|source| OpenError::Listen { address, source })?;
             let _ = node.0.listening.set(bound);
         }
+        #[cfg(feature = "bittorrent")]
+        mirror::torrent::resume(&node).await;
         if node.0.builder.schedule {
             net::start(&node).await;
         }

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! `/`, `/courses`, `/course/ID`, `/course/ID/lesson/N`, `/learning`,
-//! `/downloads`, `/network`, `/person/ID` and `/settings` are the screens;
+//! `/downloads`, `/mirrors`, `/network`, `/person/ID` and `/settings` are the screens;
 //! `/api/…` is the JSON API; `/media/ID`, `/blob/ID` and `/captions/ID.vtt`
 //! serve content, `/media` with byte ranges and while it is still arriving.
 

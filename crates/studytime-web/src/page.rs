@@ -52,6 +52,8 @@ fn notice(done: &str) -> Option<&'static str> {
         "limited" => "The limit on speed is set.",
         "pinned" => "All of this course is kept on this device.",
         "unpinned" => "This course is no longer pinned.",
+        "mirror-added" => "The mirror is added. It is asked when no device has a file.",
+        "mirror-removed" => "The mirror is asked no more. What lies there stays.",
         "lesson-done" => "Marked as done.",
         "lesson-undone" => "No longer marked as done.",
         "note" => "Your note is saved.",

@@ -55,9 +55,10 @@ Examples:
   studytime mirror add store s3+https://s3.example.org/my-bucket/courses --access-key AK --secret-file ./secret
   studytime mirror add stick /media/stick/courses
   studytime mirror push store
-  studytime mirror check school '@….ed25519' --read";
+  studytime mirror check school '@….ed25519' --read
+  studytime mirror seed '@….ed25519' --tracker udp://tracker.example.org:6969/announce --publish";
 
-/// Other places for files: web servers, S3 stores, folders
+/// Other places for files: web servers, S3 stores, folders, torrents
 ///
 /// A mirror is asked for a file when no connected node has it. It is never trusted: what does
 /// not have the right hash is thrown away. Authors fill mirrors so that their courses can be had
@@ -97,6 +98,37 @@ pub(crate) enum Mirror {
         #[arg(long)]
         read: bool,
     },
+    /// Give the videos of a course over BitTorrent, while the node runs
+    ///
+    /// Makes a torrent of every video that is here; the files stay where they are. Others find
+    /// this node through trackers, and must be able to connect to it (`torrent_listen` in
+    /// config.toml), or it to them. Exit code 1 when a video is not here.
+    Seed(Seed),
+    /// Give the videos of a course no more; magnet links that were published stay
+    Unseed {
+        /// The course
+        #[arg(value_parser = feed_id)]
+        course: FeedId,
+    },
+    /// List the torrents that are given, with their magnet links
+    Torrents,
+}
+
+/// What is given over BitTorrent, and how it is found.
+#[derive(Debug, Args)]
+pub(crate) struct Seed {
+    /// The course
+    #[arg(value_parser = feed_id)]
+    pub(crate) course: FeedId,
+    /// A tracker, like udp://HOST:PORT/announce or https://HOST/announce; may be repeated
+    #[arg(long = "tracker", value_name = "URL")]
+    pub(crate) trackers: Vec<String>,
+    /// Trackers and peers may lie in a private network, or on this computer
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// Publish the magnet links with the videos; of a course of yours
+    #[arg(long)]
+    pub(crate) publish: bool,
 }
 
 /// A mirror and how to reach it.

@@ -1,6 +1,6 @@
 //! `mirror …`
 
-use crate::args::{Mirror, MirrorAdd};
+use crate::args::{Mirror, MirrorAdd, Seed};
 use crate::context::{Context, absolute};
 use crate::failure::{Failure, file_error};
 use crate::render::{Fit, Table, Text, bytes, count};
@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::Path;
 use studytime_node::api::{
     self, BlobCount, ErrorKind, MirrorCheck, MirrorList, MirrorProblem, MirrorPush, MirrorRemove,
-    MirrorSpec,
+    MirrorSpec, TorrentInfo, TorrentList, TorrentSeed, TorrentStop,
 };
 
 /// Longest secret that is read.
@@ -81,7 +81,61 @@ pub(crate) async fn run(context: &Context, mirror: Mirror) -> Result<(), Failure
             })?;
             ok(done.problems.is_empty() && done.missing == 0)
         }
+        Mirror::Seed(args) => seed(context, args).await,
+        Mirror::Unseed { course } => {
+            let done = context.call(TorrentStop { course }).await?;
+            context.out.value(&done, |t| {
+                t.line("The videos of that course are given over BitTorrent no more.");
+            })
+        }
+        Mirror::Torrents => {
+            let torrents = context.call(TorrentList {}).await?;
+            context.out.list(&torrents, |t| match torrents.is_empty() {
+                true => t.dim("No torrents are given. Make some: studytime mirror seed COURSE"),
+                false => torrents.iter().for_each(|torrent| shown(t, torrent)),
+            })
+        }
     }
+}
+
+async fn seed(context: &Context, args: Seed) -> Result<(), Failure> {
+    let call = TorrentSeed {
+        course: args.course,
+        trackers: args.trackers,
+        private: args.private,
+        publish: args.publish,
+    };
+    let done = context.call_with_bar(call).await?;
+    context.out.value(&done, |t| {
+        for torrent in &done.torrents {
+            shown(t, torrent);
+        }
+        let absent = match done.absent {
+            0 => String::new(),
+            n => format!("{}: no torrent was made", count(n, "file", "files")),
+        };
+        let published = match done.published {
+            0 => String::new(),
+            n => count(n, "video", "videos"),
+        };
+        t.facts([("not here", absent), ("published with", published)]);
+        if done.torrents.iter().any(|torrent| torrent.listening.is_none()) {
+            t.dim("They are given while the node runs: studytime serve");
+        }
+    })?;
+    ok(done.absent == 0)
+}
+
+fn shown(t: &mut Text, torrent: &TorrentInfo) {
+    t.line(&torrent.name);
+    t.facts([
+        ("magnet", torrent.magnet.clone()),
+        ("file", torrent.file.display().to_string()),
+        ("size", bytes(torrent.size)),
+        ("given", bytes(torrent.sent)),
+        ("connected", torrent.peers.to_string()),
+        ("trouble", torrent.trouble.clone().unwrap_or_default()),
+    ]);
 }
 
 /// Whether all is well decides the exit code.

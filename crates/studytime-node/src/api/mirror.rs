@@ -62,6 +62,9 @@ pub struct MirrorInfo {
     /// What last went wrong, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Whether it is not asked for a moment, because it failed.
+    #[serde(default)]
+    pub resting: bool,
 }
 
 /// What was wrong with one blob at a mirror.

@@ -13,6 +13,7 @@ mod mirror;
 pub mod path;
 mod reply;
 mod request;
+mod torrent;
 
 pub use backup::{BackupBlobs, BackupReply};
 pub use downloads::*;
@@ -20,6 +21,7 @@ pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Progress, ProgressUnit};
 pub use feed::*;
 pub(crate) use mirror::shown as mirror_shown;
+pub use torrent::{TorrentInfo, TorrentSeeded};
 pub use mirror::{MirrorChecked, MirrorInfo, MirrorProblem, MirrorPushed, MirrorSpec};
 pub use reply::*;
 pub use request::*;

@@ -1,6 +1,7 @@
 use super::backup::{BackupBlobs, BackupReply};
 use super::downloads::{DownloadsEdit, DownloadsReply, ScrubReply};
 use super::feed::FeedStatusReply;
+use super::torrent::{TorrentInfo, TorrentSeeded};
 use super::mirror::{MirrorChecked, MirrorInfo, MirrorPushed, MirrorSpec};
 use super::reply::*;
 use serde::{Deserialize, Serialize};
@@ -469,6 +470,29 @@ api! {
         /// Whether to read every file and compare its hash.
         read: bool,
     } => MirrorChecked;
+
+    /// Makes torrents of the videos of a course, and gives them over BitTorrent as
+    /// long as the node runs.
+    TorrentSeed {
+        /// The course.
+        course: FeedId,
+        /// Addresses of trackers, through which others find this node. Without
+        /// any, torrents that were made before keep theirs.
+        trackers: Vec<String>,
+        /// Whether trackers and peers may lie in a private network.
+        private: bool,
+        /// Whether to publish the magnet links with the videos; of own courses.
+        publish: bool,
+    } => TorrentSeeded;
+
+    /// The torrents that are given.
+    TorrentList {} => Vec<TorrentInfo>;
+
+    /// Gives the torrents of a course no more; what was published stays.
+    TorrentStop {
+        /// The course.
+        course: FeedId,
+    } => Done;
 
     /// Writes everything precious into one file.
     Backup {

@@ -16,6 +16,7 @@ mod mirrors;
 mod peers;
 mod rooms;
 mod status;
+mod torrents;
 
 use crate::api::{ApiError, ErrorKind, Progress, Reply, Request};
 use crate::node::Node;
@@ -129,6 +130,9 @@ impl Node {
             Q::MirrorList(_) => Reply::MirrorList(self.mirror_list()),
             Q::MirrorAdd(c) => Reply::MirrorAdd(self.mirror_add(c.mirror).await?),
             Q::MirrorRemove(c) => Reply::MirrorRemove(self.mirror_remove(c.name).await?),
+            Q::TorrentSeed(c) => Reply::TorrentSeed(self.torrent_seed(c, report).await?),
+            Q::TorrentList(_) => Reply::TorrentList(self.torrent_list()),
+            Q::TorrentStop(c) => Reply::TorrentStop(self.torrent_stop(c.course).await?),
             Q::MirrorPush(c) => {
                 Reply::MirrorPush(self.mirror_push(&c.name, c.course, report).await?)
             }

@@ -50,7 +50,7 @@ pub(crate) async fn fetcher(node: Node) {
 }
 
 /// What became of asking one place.
-enum Asked {
+pub(super) enum Asked {
     Got(u64),
     /// It does not have it.
     Not,
@@ -101,37 +101,55 @@ impl Node {
 
     #[cfg(feature = "http")]
     fn ask_links(&self, blob: &BlobId, max: u64) -> Option<u64> {
-        let config = &self.inner().config;
-        if config.video_links == Some(false) {
+        use super::links::Place;
+        if self.inner().config.video_links == Some(false) {
             return None;
         }
-        let private = config.private_video_links == Some(true);
         let parts = self.parts_of(blob);
         if parts.is_empty() {
             return None;
         }
-        let web = &self.inner().mirrors.web;
-        let web = web.get_or_init(|| {
-            let web = super::web::Web::new(private, &self.inner().builder.http);
-            web.ok().map(Arc::new)
-        });
-        let web = web.as_ref()?;
+        let web = self.link_web()?;
         for part in parts {
-            let place = Place {
-                web: Arc::clone(web),
-                part,
+            let asked = match &part.at {
+                Place::Web(url) => {
+                    let place = At {
+                        web: Arc::clone(&web),
+                        url: url.clone(),
+                        range: part.range,
+                    };
+                    self.ask_place(&place, blob, max)
+                }
+                #[cfg(feature = "bittorrent")]
+                Place::Magnet(link) => self.ask_torrent(link, &part, &web, blob, max),
+                #[cfg(not(feature = "bittorrent"))]
+                Place::Magnet(_) => Asked::Not,
             };
-            match self.ask_place(&place, blob, max) {
+            match asked {
                 Asked::Got(size) => return Some(size),
                 Asked::NoRoom => return None,
                 Asked::Not => {}
-                Asked::Failed { why, .. } => tracing::info!("{}: {why}", place.name()),
+                Asked::Failed { why, .. } => {
+                    let (Place::Web(name) | Place::Magnet(name)) = &part.at;
+                    tracing::info!("{name}: {why}");
+                }
             }
         }
         None
     }
 
-    fn ask_place(&self, mirror: &dyn Mirror, blob: &BlobId, max: u64) -> Asked {
+    /// What asks the addresses that authors gave.
+    #[cfg(feature = "http")]
+    fn link_web(&self) -> Option<Arc<super::web::Web>> {
+        let private = self.inner().config.private_video_links == Some(true);
+        let web = self.inner().mirrors.web.get_or_init(|| {
+            let web = super::web::Web::new(private, &self.inner().builder.http);
+            web.ok().map(Arc::new)
+        });
+        web.clone()
+    }
+
+    pub(super) fn ask_place(&self, mirror: &dyn Mirror, blob: &BlobId, max: u64) -> Asked {
         let store = &*self.inner().blobs;
         match fetch_into(mirror, store, blob, max, now_ms()) {
             Ok(added) => Asked::Got(added.size),
@@ -158,20 +176,21 @@ impl Node {
 
 /// What lies at one web address, as a mirror that has nothing else.
 #[cfg(feature = "http")]
-struct Place {
+struct At {
     web: Arc<super::web::Web>,
-    part: super::links::Part,
+    url: String,
+    range: Option<(u64, u64)>,
 }
 
 #[cfg(feature = "http")]
-impl Mirror for Place {
+impl Mirror for At {
     fn name(&self) -> &str {
-        &self.part.url
+        &self.url
     }
 
     fn fetch(&self, id: &BlobId, max: u64) -> Result<Box<dyn std::io::Read + Send>, MirrorError> {
-        let url = self.web.url(&self.part.url)?;
-        self.web.get(id, url, self.part.range, max)
+        let url = self.web.url(&self.url)?;
+        self.web.get(id, url, self.range, max)
     }
 
     fn claims(&self, _: &BlobId) -> Result<Option<u64>, MirrorError> {

@@ -68,9 +68,9 @@ pub(super) fn check(url: &Url, private: bool) -> Result<(), String> {
     }
 }
 
-fn is_private(host: &str) -> String {
+pub(super) fn is_private(host: &str) -> String {
     format!(
-        "{host} lies in a private network, which is not asked unless the mirror was added with --private"
+        "{host} lies in a private network, which is not asked unless it was allowed (`--private`; for what authors name, `private_video_links` in config.toml)"
     )
 }
 

@@ -6,7 +6,8 @@
 //! | `folder.rs` | a folder on this machine, for example a stick |
 //! | `web.rs`, `guard.rs` | a folder on a web server, and whom we do not ask |
 //! | `s3.rs` | an S3-compatible store |
-//! | `links.rs` | a video's own web address, which its author gave |
+//! | `links.rs` | a video's own web address or magnet link, which its author gave |
+//! | `torrent/` | BitTorrent |
 //! | `fetch.rs` | asks them |
 
 mod fetch;
@@ -16,6 +17,8 @@ mod guard;
 mod links;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "bittorrent")]
+pub(crate) mod torrent;
 #[cfg(feature = "http")]
 mod web;
 
@@ -63,6 +66,8 @@ pub(crate) struct Mirrors {
     /// Asks the addresses of videos; none when this machine trusts nobody.
     #[cfg(feature = "http")]
     web: std::sync::OnceLock<Option<Arc<web::Web>>>,
+    #[cfg(feature = "bittorrent")]
+    torrents: torrent::Torrents,
 }
 
 impl std::fmt::Debug for Mirrors {
@@ -267,6 +272,7 @@ impl Node {
 
     /// The mirrors, in order.
     pub(crate) fn mirror_infos(&self) -> Vec<MirrorInfo> {
+        let now = now_ms();
         let known = self.inner().mirrors.lock();
         let infos = known.iter().map(|k| MirrorInfo {
             name: k.spec.name.clone(),
@@ -275,6 +281,7 @@ impl Node {
             private: k.spec.private,
             gave: k.gave,
             trouble: k.trouble.as_ref().map(|(why, _)| why.clone()),
+            resting: k.not_before > now,
         });
         infos.collect()
     }

@@ -338,6 +338,9 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
         .unwrap();
     assert_eq!(parts.len(), 1);
     assert_eq!(parts[0].range, Some((0, 1 << 20)));
-    assert!(words(&strict.url(&parts[0].url).unwrap_err()).contains("private network"));
+    let links::Place::Web(url) = &parts[0].at else {
+        panic!("{parts:?}");
+    };
+    assert!(words(&strict.url(url).unwrap_err()).contains("private network"));
     learner.shutdown().await;
 }

@@ -156,14 +156,37 @@ impl Web {
         if let Some(size) = response.content_length().filter(|s| *s > max) {
             return Err(MirrorError::TooLarge { id: *id, size, max });
         }
+        Ok(Box::new(self.body(response, name, max)))
+    }
+
+    /// A short answer whole.
+    #[cfg(feature = "bittorrent")]
+    pub(super) fn small(&self, url: Url, max: u64) -> Result<Vec<u8>, MirrorError> {
+        let name = host(&url);
+        let response = self.ask(&Method::GET, url, |request| request)?;
+        if !response.status().is_success() {
+            let code = response.status().as_u16();
+            return Err(refused(format!("{name} answered {code}")));
+        }
+        let mut bytes = Vec::new();
+        let mut body = self.body(response, name.clone(), max).take(max + 1);
+        let read = body.read_to_end(&mut bytes);
+        read.map_err(|e| refused(format!("{name} broke off: {e}")))?;
+        match bytes.len() as u64 > max {
+            true => Err(refused(format!("{name} answered more than {max} bytes"))),
+            false => Ok(bytes),
+        }
+    }
+
+    fn body(&self, response: Response, name: String, max: u64) -> Body {
         let longest = Duration::from_secs(max / SLOWEST);
-        Ok(Box::new(Body {
+        Body {
             runtime: self.runtime.clone(),
             response,
             piece: Bytes::new(),
             until: Instant::now() + PATIENCE + longest,
             name,
-        }))
+        }
     }
 
     /// How long a blob is by what the server says.

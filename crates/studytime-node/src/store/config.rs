@@ -32,11 +32,17 @@ pub struct Config {
     pub download_limit: Option<u64>,
     /// The hours of the day at which they run, like `22:00-06:00`. Default all.
     pub download_hours: Option<crate::Hours>,
-    /// Whether a video may be fetched from the web address that its author gave,
-    /// when no peer and no mirror has it. Default yes.
+    /// Whether a video may be fetched from the web address or the torrent that its
+    /// author gave, when no peer and no mirror has it. Whoever is asked sees this
+    /// machine's address. Default yes; with a network key of one's own, torrents
+    /// only when this says so.
     pub video_links: Option<bool>,
-    /// Whether such an address may lie in a private network. Default no.
+    /// Whether such an address, a torrent's tracker or its peers may lie in a
+    /// private network. Default no.
     pub private_video_links: Option<bool>,
+    /// Address to listen on for those who want own torrents. Default: port 6881
+    /// beside `listen`.
+    pub torrent_listen: Option<String>,
     /// Hops of friends to replicate. Default 1.
     pub hops: Option<u8>,
     /// Messages to hold at most of feeds that nobody here asked for by name:

@@ -6,6 +6,7 @@ mod downloads;
 mod home;
 mod learning;
 mod lesson;
+mod mirrors;
 mod network;
 mod person;
 mod settings;
@@ -17,6 +18,9 @@ pub(crate) use downloads::{clean, limit, pause_all, show as downloads};
 pub(crate) use home::show as home;
 pub(crate) use learning::show as learning;
 pub(crate) use lesson::{bookmark, done, note, show as lesson};
+pub(crate) use mirrors::{
+    add as add_mirror, check as check_mirror, remove as remove_mirror, show as mirrors,
+};
 pub(crate) use network::{connect, invite, new_invite, show as network};
 pub(crate) use person::{relate, show as person};
 pub(crate) use settings::{

@@ -3,6 +3,7 @@
 
 mod answers;
 mod files;
+mod mirrors;
 mod players;
 mod safety;
 mod settings;

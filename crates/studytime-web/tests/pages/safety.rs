@@ -7,12 +7,13 @@ use axum::http::{Method, Request, StatusCode, request};
 use studytime_node::api::Settings;
 use studytime_web::MAX_BODY;
 
-const SCREENS: [&str; 7] = [
+const SCREENS: [&str; 8] = [
     "/",
     "/courses",
     "/courses?q=x&level=beginner&sort=newest&page=3",
     "/learning",
     "/downloads",
+    "/mirrors",
     "/network",
     "/settings",
 ];
