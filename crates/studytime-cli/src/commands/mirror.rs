@@ -119,7 +119,11 @@ async fn seed(context: &Context, args: Seed) -> Result<(), Failure> {
             n => count(n, "video", "videos"),
         };
         t.facts([("not here", absent), ("published with", published)]);
-        if done.torrents.iter().any(|torrent| torrent.listening.is_none()) {
+        if done
+            .torrents
+            .iter()
+            .any(|torrent| torrent.listening.is_none())
+        {
             t.dim("They are given while the node runs: studytime serve");
         }
     })?;

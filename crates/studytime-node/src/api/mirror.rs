@@ -17,7 +17,7 @@ pub struct MirrorSpec {
     pub region: String,
     /// The key of an account that an S3 store knows; without one it is asked openly.
     pub access_key: Option<String>,
-    /// Its secret. Kept in `state.db`, never told again.
+    /// Its secret. Kept in `state.db`, which only its owner can read; never told again.
     pub secret_key: Option<String>,
     /// Whether it may lie in a private network, or on this machine.
     pub private: bool,

@@ -21,10 +21,10 @@ pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Progress, ProgressUnit};
 pub use feed::*;
 pub(crate) use mirror::shown as mirror_shown;
-pub use torrent::{TorrentInfo, TorrentSeeded};
 pub use mirror::{MirrorChecked, MirrorInfo, MirrorProblem, MirrorPushed, MirrorSpec};
 pub use reply::*;
 pub use request::*;
+pub use torrent::{TorrentInfo, TorrentSeeded};
 
 /// The version of this set, sent when a control connection opens. A different
 /// major version is refused in words.

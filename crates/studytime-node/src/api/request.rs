@@ -1,9 +1,9 @@
 use super::backup::{BackupBlobs, BackupReply};
 use super::downloads::{DownloadsEdit, DownloadsReply, ScrubReply};
 use super::feed::FeedStatusReply;
-use super::torrent::{TorrentInfo, TorrentSeeded};
 use super::mirror::{MirrorChecked, MirrorInfo, MirrorPushed, MirrorSpec};
 use super::reply::*;
+use super::torrent::{TorrentInfo, TorrentSeeded};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use studytime_index::{

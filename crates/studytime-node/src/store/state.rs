@@ -14,6 +14,8 @@ const VERSION: i64 = 3;
 pub(crate) enum StateError {
     #[error("state.db failed")]
     Sqlite(#[from] rusqlite::Error),
+    #[error("state.db cannot be made")]
+    Make(#[source] std::io::Error),
     #[error("state.db was written by a newer version of this program; update it")]
     Newer,
 }
@@ -70,8 +72,31 @@ pub(crate) struct Unfinished {
     pub(crate) catalog: Option<String>,
 }
 
+/// Makes a file that only its owner can read, or makes it so.
+fn owner_only(path: &Path) -> std::io::Result<()> {
+    match super::private_file(path, 0o600, true) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                let mode = std::fs::metadata(path)?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    let owner = std::fs::Permissions::from_mode(mode & 0o700);
+                    // A stick may know no modes.
+                    let _ = std::fs::set_permissions(path, owner);
+                }
+            }
+            Ok(())
+        }
+        Err(e) => Err(e),
+    }
+}
+
 impl State {
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
+        // It holds secrets: those of mirrors. SQLite gives its other files the same mode.
+        owner_only(path).map_err(StateError::Make)?;
         let mut db = Connection::open(path)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
@@ -183,6 +208,29 @@ mod tests {
 
     fn feed(n: u8) -> FeedId {
         FeedId::from_bytes([n; 32])
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_it_also_when_it_was_made_before() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("state.db");
+        let modes = || {
+            ["state.db", "state.db-wal"].map(|name| {
+                let meta = std::fs::metadata(tmp.path().join(name)).unwrap();
+                meta.permissions().mode() & 0o777
+            })
+        };
+        let s = State::open(&path).unwrap();
+        s.set_setting("a", "b").unwrap();
+        assert_eq!(modes(), [0o600; 2]);
+        drop(s);
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&path, open).unwrap();
+        let s = State::open(&path).unwrap();
+        s.set_setting("a", "c").unwrap();
+        assert_eq!(modes(), [0o600; 2]);
     }
 
     #[test]

@@ -154,7 +154,9 @@ async fn page(
         mirrors: mirrors.into_iter().map(Mirror::from).collect(),
         torrents: torrents.into_iter().map(Torrent::from).collect(),
         checked,
-        typed: failed.as_ref().map_or_else(MirrorSpec::default, |f| f.typed.clone()),
+        typed: failed
+            .as_ref()
+            .map_or_else(MirrorSpec::default, |f| f.typed.clone()),
         failed,
     })
 }

@@ -70,7 +70,12 @@ async fn what_cannot_be_a_mirror_is_refused_and_what_was_typed_stays() {
     assert!(refused.status().is_client_error());
     let page = text(refused).await;
     assert!(page.contains("role=\"alert\""), "{page}");
-    for part in ["value=\"school\"", "value=\"ftp://x\"", "AK&#38;", " checked"] {
+    for part in [
+        "value=\"school\"",
+        "value=\"ftp://x\"",
+        "AK&#38;",
+        " checked",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(!page.contains("hush-hush"), "a secret is shown again");

@@ -261,7 +261,9 @@ impl Leech {
         }
         let (Some(came), Some(place)) = (
             taking.came.get_mut(number as usize),
-            taking.bytes.get_mut(begin as usize..begin as usize + data.len()),
+            taking
+                .bytes
+                .get_mut(begin as usize..begin as usize + data.len()),
         ) else {
             return Err(Fault::Broken("it sends what was not asked for"));
         };

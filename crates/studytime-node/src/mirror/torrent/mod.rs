@@ -25,6 +25,9 @@ mod swarm;
 mod tracker;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use seeding::{load, seed_course, stop_course};
 pub(crate) use serve::resume;
 
@@ -132,7 +135,8 @@ impl Torrents {
 
     /// So many ask trackers and resolve names at a time.
     fn gate(&self) -> &Arc<Semaphore> {
-        self.gate.get_or_init(|| Arc::new(Semaphore::new(MAX_ASKING)))
+        self.gate
+            .get_or_init(|| Arc::new(Semaphore::new(MAX_ASKING)))
     }
 
     fn refuse(&self, link: &str, file: BlobId, why: String) {

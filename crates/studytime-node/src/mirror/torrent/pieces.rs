@@ -86,7 +86,10 @@ impl Pieces {
                 wanted.takers.push((peer, now));
                 return Some(*piece);
             }
-            let long = wanted.takers.iter().all(|(_, t)| now.saturating_sub(*t) > SLOW);
+            let long = wanted
+                .takers
+                .iter()
+                .all(|(_, t)| now.saturating_sub(*t) > SLOW);
             if slow.is_none() && long && wanted.takers.len() < AT_ONCE {
                 slow = Some(*piece);
             }
@@ -135,7 +138,11 @@ mod tests {
         assert_eq!(pieces.claim(2, |_| true, 0), Some(2));
         assert_eq!(pieces.claim(3, |_| true, SLOW), None);
         assert_eq!(pieces.claim(3, |_| true, SLOW + 1), Some(2));
-        assert_eq!(pieces.claim(5, |p| p == 2, SLOW * 3), None, "two are enough");
+        assert_eq!(
+            pieces.claim(5, |p| p == 2, SLOW * 3),
+            None,
+            "two are enough"
+        );
         pieces.release(1);
         assert_eq!(pieces.claim(3, |_| true, SLOW + 2), Some(4));
         pieces.arrived(4, piece(10));

@@ -146,7 +146,12 @@ impl SourceFile {
     /// The file of a source, when all of it is here. Blocks.
     fn of(node: &Node, source: &VideoSource) -> Option<(BlobId, Self)> {
         let link = source.link?;
-        if !node.inner().holdings.presence(&link, source.manifest).complete {
+        if !node
+            .inner()
+            .holdings
+            .presence(&link, source.manifest)
+            .complete
+        {
             return None;
         }
         let file = if source.manifest {
@@ -167,9 +172,9 @@ impl SourceFile {
     /// Bytes of its pieces: those of its segments, so that a piece is one of them.
     fn piece_length(&self) -> u32 {
         match self {
-            Self::Segments(m) if m.segment_size.is_power_of_two() => {
-                m.segment_size.clamp(SMALL_PIECE, super::metainfo::MAX_PIECE as u32)
-            }
+            Self::Segments(m) if m.segment_size.is_power_of_two() => m
+                .segment_size
+                .clamp(SMALL_PIECE, super::metainfo::MAX_PIECE as u32),
             _ => SMALL_PIECE,
         }
     }
@@ -211,7 +216,10 @@ fn file_name(video: &VideoView, source: &VideoSource) -> String {
     if name.is_empty() {
         name.push_str("video");
     }
-    let kind = source.content_type.as_deref().and_then(|t| t.split_once('/'));
+    let kind = source
+        .content_type
+        .as_deref()
+        .and_then(|t| t.split_once('/'));
     let ending = match kind {
         Some(("video", "webm")) => "webm",
         Some(("video", "ogg")) => "ogv",
@@ -258,7 +266,12 @@ impl Seeding {
 }
 
 impl Seeded {
-    fn new(spec: Spec, description: Vec<u8>, file: SourceFile, node: &Node) -> Result<Self, String> {
+    fn new(
+        spec: Spec,
+        description: Vec<u8>,
+        file: SourceFile,
+        node: &Node,
+    ) -> Result<Self, String> {
         let hash = InfoHash(sha1(&description));
         Ok(Self {
             info: Info::read(&description, &hash)?,
@@ -312,7 +325,10 @@ impl Seeded {
 }
 
 fn torrent_path(node: &Node, hash: &str) -> PathBuf {
-    node.inner().dir.join(FOLDER).join(format!("{hash}.torrent"))
+    node.inner()
+        .dir
+        .join(FOLDER)
+        .join(format!("{hash}.torrent"))
 }
 
 /// A torrent file around a description.
@@ -411,10 +427,10 @@ fn check_trackers(trackers: &[String]) -> Result<(), ApiError> {
             });
         if !fits {
             let shown: String = tracker.chars().take(120).collect();
-            return Err(ApiError::usage(format!(
-                "{shown:?} is not the address of a tracker"
-            ))
-            .hint("write it like udp://HOST:PORT/announce or https://HOST/announce"));
+            return Err(
+                ApiError::usage(format!("{shown:?} is not the address of a tracker"))
+                    .hint("write it like udp://HOST:PORT/announce or https://HOST/announce"),
+            );
         }
     }
     Ok(())
@@ -452,7 +468,12 @@ pub(crate) async fn seed_course(
     let mut given = BTreeMap::new();
     let total = sources.len() as u64;
     for (done, (video, source)) in (0_u64..).zip(&sources) {
-        report(Progress::new("Making torrents", ProgressUnit::Items, done, total));
+        report(Progress::new(
+            "Making torrents",
+            ProgressUnit::Items,
+            done,
+            total,
+        ));
         let (name, source) = (file_name(video, source), (*source).clone());
         let trackers = trackers.clone();
         let made = node
@@ -498,8 +519,8 @@ pub(crate) async fn seed_course(
 
 fn videos(node: &Node, course: &FeedId) -> Result<Vec<VideoView>, ApiError> {
     let outline = node.reader().outline(course).map_err(|e| query_error(&e))?;
-    let outline = outline
-        .ok_or_else(|| ApiError::not_found(format!("no course {course} is known here")))?;
+    let outline =
+        outline.ok_or_else(|| ApiError::not_found(format!("no course {course} is known here")))?;
     Ok(outline.lessons.into_iter().flat_map(|l| l.videos).collect())
 }
 

@@ -159,12 +159,7 @@ impl Node {
         self.give(stream, seeded, greeting.extended).await
     }
 
-    async fn give(
-        &self,
-        stream: TcpStream,
-        seeded: &Seeded,
-        extended: bool,
-    ) -> Result<(), String> {
+    async fn give(&self, stream: TcpStream, seeded: &Seeded, extended: bool) -> Result<(), String> {
         seeded.peers.fetch_add(1, Ordering::Relaxed);
         let _counted = Counted(seeded);
         tokio::select! {
@@ -314,7 +309,11 @@ async fn follow(node: &Node, seeded: &Arc<Seeded>, web: &Arc<Web>, tracker: &str
         let announce = Announce {
             hash: seeded.hash,
             me: torrents.me(),
-            port: torrents.seeding.listening.get().map_or(PORT, SocketAddr::port),
+            port: torrents
+                .seeding
+                .listening
+                .get()
+                .map_or(PORT, SocketAddr::port),
             left: 0,
             sent: seeded.sent.load(Ordering::Relaxed),
             what,

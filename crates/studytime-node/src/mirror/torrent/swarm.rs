@@ -148,6 +148,12 @@ impl Swarm {
         used.elapsed() > IDLE && self.lock().pieces.is_idle()
     }
 
+    /// Whether nobody waits for anything.
+    #[cfg(test)]
+    pub(super) fn is_idle_now(&self) -> bool {
+        self.lock().pieces.is_idle()
+    }
+
     /// Whether it has ended.
     pub(super) fn is_over(&self) -> bool {
         self.stop.is_cancelled()
@@ -167,7 +173,9 @@ impl Swarm {
         let size = match size {
             Some(size) => size,
             None => info.only_file().ok_or_else(|| {
-                SwarmError::Refused("the torrent has several files, and the video's length is not known".into())
+                SwarmError::Refused(
+                    "the torrent has several files, and the video's length is not known".into(),
+                )
             })?,
         };
         let begin = info.place_of(size).map_err(SwarmError::Refused)?;

@@ -250,7 +250,12 @@ fn udp_ask(
         for _ in 0..8 {
             let len = match socket.recv(&mut buf) {
                 Ok(len) => len,
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
                     break;
                 }
                 Err(e) => return Err(e),
@@ -319,7 +324,11 @@ mod tests {
         assert!(may(&"1.1.1.1:80".parse().unwrap(), false));
         assert!(!may(&"1.1.1.1:0".parse().unwrap(), true));
         let url = Url::parse("udp://127.0.0.1:9").unwrap();
-        assert!(udp(&url, false, &announce()).unwrap_err().contains("private"));
+        assert!(
+            udp(&url, false, &announce())
+                .unwrap_err()
+                .contains("private")
+        );
     }
 
     #[test]
@@ -329,7 +338,10 @@ mod tests {
         let server = std::thread::spawn(move || {
             let mut buf = [0; 200];
             let (len, from) = tracker.recv_from(&mut buf).unwrap();
-            assert_eq!((len, &buf[..12]), (16, &b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0"[..]));
+            assert_eq!(
+                (len, &buf[..12]),
+                (16, &b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0"[..])
+            );
             // Another's answer comes first.
             tracker.send_to(&[0; 16], from).unwrap();
             let answer = [&[0; 4], &buf[12..16], &[9; 8]].concat();
