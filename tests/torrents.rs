@@ -100,6 +100,23 @@ fn answer(
     stream.write_all(&body)
 }
 
+/// A value of a query, its bytes as characters: clients do not agree which to escape.
+fn decoded(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => {
+                let hex: String = rest.by_ref().take(2).map(char::from).collect();
+                u8::from_str_radix(&hex, 16).unwrap_or(0)
+            }
+            byte => byte,
+        };
+        out.push(char::from(byte));
+    }
+    out
+}
+
 /// Another program, until it is dropped.
 struct Client(Child);
 
@@ -284,7 +301,7 @@ async fn a_film_is_had_from_transmission_when_nobody_else_is_there() {
     })
     .await;
     until("Transmission is known to the tracker", || async {
-        (!tracker.ports("-tr").is_empty()).then_some(())
+        (!tracker.ports("-TR").is_empty()).then_some(())
     })
     .await;
 
@@ -317,7 +334,7 @@ async fn other_clients_have_a_film_from_us() {
     std::fs::create_dir(&data).unwrap();
     if let Some(_client) = transmission(tmp.path(), &data, &magnet) {
         until("Transmission is known to the tracker", || async {
-            (!tracker.ports("-tr").is_empty()).then_some(())
+            (!tracker.ports("-TR").is_empty()).then_some(())
         })
         .await;
         let torrent = author.seed(vec![tracker.url()], false).await;
@@ -328,7 +345,7 @@ async fn other_clients_have_a_film_from_us() {
     // Another one finds us through the tracker, and calls.
     author.seed(vec![tracker.url()], false).await;
     until("we are known to the tracker", || async {
-        (!tracker.ports("-su").is_empty()).then_some(())
+        (!tracker.ports("-sU").is_empty()).then_some(())
     })
     .await;
     let data = tmp.path().join("of aria2");
@@ -352,14 +369,14 @@ async fn other_clients_have_a_film_from_us() {
             .next()?
             .parse()
             .ok()?;
-        tracker.ports("-su").contains(&now).then_some(())
+        tracker.ports("-sU").contains(&now).then_some(())
     })
     .await;
     let course = author.course;
     node.handle().call(TorrentStop { course }).await.unwrap();
     assert!(node.handle().call(TorrentList {}).await.unwrap().is_empty());
     until("the tracker is told that it is over", || async {
-        tracker.ports("-su").is_empty().then_some(())
+        tracker.ports("-sU").is_empty().then_some(())
     })
     .await;
     assert!(!again[0].file.exists());

@@ -145,6 +145,53 @@ fn an_author_fills_a_folder_and_it_is_checked() {
 }
 
 #[test]
+fn torrents_are_made_listed_and_ended() {
+    let home = Home::new();
+    assert!(home.lines(&["mirror", "torrents"]).is_empty());
+    home.write("Soil/course.toml", "name = \"Soil\"\n");
+    let head = [0x1a, 0x45, 0xdf, 0xa3];
+    home.write("Soil/01_Film.webm", [&head[..], &[7; 300_000]].concat());
+    let made = home.json(&["import", "Soil", "--catalog", "Botany"]);
+    let id = text(&made, "course").to_owned();
+    let tracker = "udp://tracker.example.org:6969/announce";
+    for wrong in [
+        "tracker.example.org",
+        "udp://tracker.example.org/",
+        "ftp://x:1",
+    ] {
+        let error = home.fails(2, &["mirror", "seed", &id, "--tracker", wrong]);
+        assert!(text(&error, "message").contains(wrong), "{error}");
+    }
+    let done = home.json(&["mirror", "seed", &id, "--tracker", tracker, "--publish"]);
+    assert_eq!(
+        (&done["absent"], &done["published"]),
+        (&0.into(), &1.into())
+    );
+    let magnet = text(&done["torrents"][0], "magnet").to_owned();
+    let escaped = "&dn=Film.webm&tr=udp%3A%2F%2Ftracker.example.org%3A6969%2Fannounce";
+    assert!(
+        magnet.starts_with("magnet:?xt=urn:btih:") && magnet.ends_with(escaped),
+        "{magnet}"
+    );
+    let lesson = home.run(&["feed", "log", &id, "--json"]).stdout;
+    assert!(lesson.contains(&magnet), "{lesson}");
+    // What was published is not published again.
+    let again = home.json(&["mirror", "seed", &id, "--publish"]);
+    assert_eq!(again["published"], 0);
+    let listed = &home.lines(&["mirror", "torrents"])[0];
+    assert_eq!(text(listed, "magnet"), magnet);
+    let file = Path::new(text(listed, "file"));
+    assert!(file.starts_with(home.data_dir()) && file.is_file());
+    assert!(home.text(&["mirror", "torrents"]).contains("Film.webm"));
+    home.json(&["mirror", "unseed", &id]);
+    assert!(home.lines(&["mirror", "torrents"]).is_empty());
+    home.fails(3, &["mirror", "unseed", &id]);
+    let unknown = "@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=.ed25519";
+    home.fails(3, &["mirror", "seed", unknown]);
+    home.fails(4, &["mirror", "seed", unknown, "--publish"]);
+}
+
+#[test]
 fn damage_is_found_by_hand() {
     let home = Home::new();
     let file = home.write("file.bin", vec![5; 9_000]);

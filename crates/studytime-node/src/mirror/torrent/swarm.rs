@@ -4,7 +4,7 @@ use super::leech::{Event, Leech};
 use super::magnet::Magnet;
 use super::metainfo::Info;
 use super::pieces::{PeerNo, Pieces};
-use super::tracker::{self, Announce, What};
+use super::tracker::{self, Announce, Answer, What};
 use super::wire::Fault;
 use crate::clock::now_ms;
 use crate::mirror::web::Web;
@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const STALLED: Duration = Duration::from_secs(30);
 /// How long a swarm is kept that nobody asks.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a tracker is waited for when we leave.
+const GOODBYE: Duration = Duration::from_secs(3);
 /// When an address that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 /// Between two looks at what is due.
@@ -293,7 +295,28 @@ impl Swarm {
             }
         }
         self.changed.notify_waiters();
-        // What is left of them ends with the sets.
+        drop(peers);
+        finding.shutdown().await;
+        // Others need not call us any more.
+        for tracker in self.magnet.trackers.clone() {
+            let gone = self.ask(&web, tracker, What::Stopped);
+            let _ = timeout(GOODBYE, gone).await;
+        }
+    }
+
+    async fn ask(&self, web: &Arc<Web>, tracker: String, what: What) -> Result<Answer, String> {
+        let announce = Announce {
+            hash: self.magnet.hash,
+            me: self.me,
+            port: NO_PORT,
+            // How much is missing is nobody's business, but that some is.
+            left: 1,
+            sent: 0,
+            what,
+        };
+        let (web, private) = (Arc::clone(web), self.private);
+        let ask = move || tracker::ask(&web, private, &tracker, &announce);
+        blocking(&self.gate, ask).await
     }
 
     fn found(&self, found: Result<Vec<SocketAddr>, String>) {
@@ -317,24 +340,12 @@ impl Swarm {
     async fn follow(&self, web: Arc<Web>, address: String) {
         let mut what = What::Started;
         loop {
-            let announce = Announce {
-                hash: self.magnet.hash,
-                me: self.me,
-                port: NO_PORT,
-                // How much is missing is nobody's business, but that some is.
-                left: 1,
-                sent: 0,
-                what,
-            };
-            let private = self.private;
-            let (web, tracker) = (Arc::clone(&web), address.clone());
-            let asked = move || tracker::ask(&web, private, &tracker, &announce);
-            let answer = blocking(&self.gate, asked).await;
+            let answer = self.ask(&web, address.clone(), what).await;
             let (again, found) = match answer {
                 Ok(answer) => {
                     what = What::Going;
                     let mut peers = answer.peers;
-                    peers.retain(|p| tracker::may(p, private));
+                    peers.retain(|p| tracker::may(p, self.private));
                     (answer.again, Ok(peers))
                 }
                 Err(why) => (Duration::from_secs(60), Err(why)),
