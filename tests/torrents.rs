@@ -82,10 +82,10 @@ fn answer(
                 peers.extend_from_slice(&port.to_be_bytes());
             }
         }
-        match (of("event").as_str(), of("port").parse()) {
-            ("stopped", _) => drop(known.remove(&key)),
-            (_, Ok(port)) => drop(known.insert(key, port)),
-            _ => {}
+        if of("event") == "stopped" {
+            known.remove(&key);
+        } else if let Ok(port) = of("port").parse() {
+            known.insert(key, port);
         }
     }
     let mut body = format!("d8:intervali1800e5:peers{}:", peers.len()).into_bytes();

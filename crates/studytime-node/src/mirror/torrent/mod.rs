@@ -53,7 +53,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Torrents remembered that are of no use, or rest.
 const MAX_NOTES: usize = 4_096;
 /// Torrents asked at a time.
-const MAX_SWARMS: usize = 16;
+const MAX_SWARMS: usize = 8;
 /// Trackers asked at a time.
 const MAX_ASKING: usize = 4;
 
@@ -104,11 +104,12 @@ impl fmt::Debug for InfoHash {
 /// The torrents that are asked, and those that are given.
 #[derive(Default)]
 pub(crate) struct Torrents {
-    swarms: Mutex<HashMap<InfoHash, Arc<Swarm>>>,
+    /// By their links: another author's may name other peers.
+    swarms: Mutex<HashMap<String, Arc<Swarm>>>,
     /// Links that are of no use for a file, and why; never asked again.
     refused: Mutex<HashMap<(String, BlobId), String>>,
-    /// Torrents that gave nothing a while ago.
-    resting: Mutex<HashMap<InfoHash, Instant>>,
+    /// Links that gave nothing a while ago.
+    resting: Mutex<HashMap<String, Instant>>,
     seeding: seeding::Seeding,
     me: OnceLock<[u8; 20]>,
     gate: OnceLock<Arc<Semaphore>>,
@@ -148,17 +149,17 @@ impl Torrents {
         refused.insert((link.to_owned(), file), why);
     }
 
-    fn rest(&self, hash: InfoHash) {
+    fn rest(&self, link: &str) {
         let mut resting = held(&self.resting);
         resting.retain(|_, until| *until > Instant::now());
         if resting.len() < MAX_NOTES {
-            resting.insert(hash, Instant::now() + PAUSE);
+            resting.insert(link.to_owned(), Instant::now() + PAUSE);
         }
     }
 
-    fn rests(&self, hash: &InfoHash) -> bool {
+    fn rests(&self, link: &str) -> bool {
         held(&self.resting)
-            .get(hash)
+            .get(link)
             .is_some_and(|until| *until > Instant::now())
     }
 
@@ -199,10 +200,10 @@ impl Node {
             }
         };
         let hash = magnet.hash;
-        if torrents.rests(&hash) {
+        if torrents.rests(link) {
             return Asked::Not;
         }
-        let Some((swarm, runtime)) = self.swarm(magnet, web) else {
+        let Some((swarm, runtime)) = self.swarm(link, magnet, web) else {
             return Asked::Not;
         };
         let place = Shared {
@@ -221,24 +222,28 @@ impl Node {
                 part.file,
                 format!("its bytes are not those of the video: {why}"),
             ),
-            (Asked::Failed { .. }, _) => torrents.rest(hash),
+            (Asked::Failed { .. }, _) => torrents.rest(link),
             _ => {}
         }
         asked
     }
 
-    fn swarm(&self, magnet: Magnet, web: &Arc<Web>) -> Option<(Arc<Swarm>, Handle)> {
+    fn swarm(&self, link: &str, magnet: Magnet, web: &Arc<Web>) -> Option<(Arc<Swarm>, Handle)> {
         let runtime = Handle::try_current().ok()?;
         let torrents = &self.inner().mirrors.torrents;
         let mut swarms = held(&torrents.swarms);
         swarms.retain(|_, s| !s.is_over());
-        if let Some(swarm) = swarms.get(&magnet.hash) {
+        if let Some(swarm) = swarms.get(link) {
             return Some((Arc::clone(swarm), runtime));
         }
         if swarms.len() >= MAX_SWARMS {
-            return None;
+            // One that nobody waits for makes room.
+            let idle = swarms.iter().find(|(_, s)| s.is_idle_now());
+            let idle = idle.map(|(link, _)| link.clone())?;
+            if let Some(swarm) = swarms.remove(&idle) {
+                swarm.end();
+            }
         }
-        let hash = magnet.hash;
         let private = self.inner().config.private_video_links == Some(true);
         let stop = &self.inner().stop;
         let swarm = Swarm::start(
@@ -250,7 +255,7 @@ impl Node {
             stop,
             &runtime,
         );
-        swarms.insert(hash, Arc::clone(&swarm));
+        swarms.insert(link.to_owned(), Arc::clone(&swarm));
         Some((swarm, runtime))
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes of pieces that are kept for who comes next; several files' parts lie in
 /// one piece.
-const KEPT: usize = 24 << 20;
+const KEPT: usize = 8 << 20;
 /// After this another peer may try the same piece, in milliseconds.
 const SLOW: u64 = 10_000;
 /// Peers that take the same piece at a time.
@@ -60,8 +60,9 @@ impl Pieces {
         self.wanted.contains_key(&piece)
     }
 
-    /// Whether anything is.
-    pub(super) fn is_idle(&self) -> bool {
+    /// Whether nothing is.
+    #[cfg(test)]
+    fn is_idle(&self) -> bool {
         self.wanted.is_empty()
     }
 
@@ -159,7 +160,7 @@ mod tests {
         let mut pieces = Pieces::default();
         for p in 0..5 {
             pieces.want(p, 1);
-            pieces.arrived(p, piece(8 << 20));
+            pieces.arrived(p, piece(KEPT / 3));
         }
         assert!(pieces.get(0).is_none() && pieces.get(1).is_none());
         assert!((2..5).all(|p| pieces.get(p).is_some()));
@@ -168,6 +169,6 @@ mod tests {
         // Nobody waits for it any more.
         pieces.arrived(9, piece(1));
         assert!(pieces.get(9).is_none());
-        assert_eq!(pieces.came, (40 << 20) + 1);
+        assert_eq!(pieces.came, 5 * (KEPT as u64 / 3) + 1);
     }
 }

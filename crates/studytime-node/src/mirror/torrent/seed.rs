@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Requests that wait at most.
 const MAX_WAITING: usize = 512;
 /// Bytes of answers that wait at most, before more is taken in.
-const MAX_OUTPUT: usize = 1 << 20;
+const MAX_OUTPUT: usize = 256 << 10;
 
 /// One connection from somebody who wants a torrent that is whole here.
 pub(super) struct Seed {
@@ -106,7 +106,8 @@ impl Seed {
             }
             Message::Extended(0, bytes) => self.theirs = wire::read_greeting(&bytes).0,
             Message::Extended(wire::METADATA, bytes) => {
-                if self.output.len() >= MAX_OUTPUT {
+                // Some ask for all of the description at once.
+                if self.output.len() >= MAX_OUTPUT + self.description.len() {
                     return Err(Fault::Broken("it asks for too much at a time"));
                 }
                 if let (Some(theirs), Some(Metadata::Ask(part))) =

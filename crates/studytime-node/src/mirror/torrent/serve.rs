@@ -26,6 +26,8 @@ const PORT: u16 = 6881;
 pub(super) const MAX_PEERS: usize = 50;
 /// Peers of one torrent that are called, of those that trackers name.
 const MAX_CALLED: usize = 30;
+/// Bytes that are read at a time.
+const BATCH: u32 = 128 << 10;
 /// How long a connection, a greeting or a send may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long somebody may say nothing.
@@ -181,9 +183,11 @@ impl Node {
         let mut buf = BytesMut::with_capacity(16 << 10);
         loop {
             let mut blocks = Vec::new();
-            while blocks.len() < 16
+            let mut bytes = 0;
+            while bytes < BATCH
                 && let Some(block) = seed.poll_block()
             {
+                bytes += block.len;
                 blocks.push((place(seeded, &block)?, block));
             }
             if !blocks.is_empty() {

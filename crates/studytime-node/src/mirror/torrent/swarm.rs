@@ -85,7 +85,18 @@ pub(super) struct Swarm {
     stop: CancellationToken,
     /// Numbers for connections, and for who waits.
     numbers: AtomicU64,
+    readers: AtomicU64,
     used: Mutex<Instant>,
+}
+
+/// Somebody reads.
+struct Reading<'a>(&'a Swarm);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.use_now();
+        self.0.readers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Waits for pieces, and no more when dropped.
@@ -101,7 +112,6 @@ impl Drop for Waiting<'_> {
         for piece in self.pieces.clone() {
             state.pieces.unwant(piece, self.who);
         }
-        self.swarm.use_now();
     }
 }
 
@@ -125,6 +135,7 @@ impl Swarm {
             changed: Notify::new(),
             stop: stop.child_token(),
             numbers: AtomicU64::new(0),
+            readers: AtomicU64::new(0),
             used: Mutex::new(Instant::now()),
         });
         // Counted before anybody waits, so that nobody gives up too soon.
@@ -147,13 +158,17 @@ impl Swarm {
 
     fn is_idle(&self) -> bool {
         let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.elapsed() > IDLE && self.lock().pieces.is_idle()
+        used.elapsed() > IDLE && self.is_idle_now()
     }
 
-    /// Whether nobody waits for anything.
-    #[cfg(test)]
+    /// Ends it.
+    pub(super) fn end(&self) {
+        self.stop.cancel();
+    }
+
+    /// Whether nobody reads.
     pub(super) fn is_idle_now(&self) -> bool {
-        self.lock().pieces.is_idle()
+        self.readers.load(Ordering::Relaxed) == 0
     }
 
     /// Whether it has ended.
@@ -170,7 +185,8 @@ impl Swarm {
         range: Option<(u64, u64)>,
         max: u64,
     ) -> Result<Bytes, SwarmError> {
-        self.use_now();
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        let _reading = Reading(self);
         let info = self.until(|s| s.info.clone()).await?;
         let size = match size {
             Some(size) => size,
