@@ -1,11 +1,14 @@
-//! What filters and counts read of each course: numbers side by side, so that
-//! all courses can be looked at in a millisecond.
+//! What filters, counts and orders read of each course: numbers side by side, so
+//! that all courses can be looked at in a millisecond.
 
 use super::CourseColumn;
 use crate::model::DurationBand;
+use crate::popularity::Popularity;
 use crate::word::Met;
+use std::cmp::Ordering;
+use studytime_schema::FeedId;
 
-/// One course. Values are numbers of words; see [`Values`].
+/// What filters and counts read. Values are numbers of words; see [`Values`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Lean {
     pub(crate) category: u32,
@@ -37,11 +40,64 @@ impl Lean {
             since: course.since,
             minutes: course.minutes.unwrap_or(u64::MAX),
             level: course.level.map_or(0, |l| l as u8 + 1),
-            band: course.minutes.map_or(0, |m| DurationBand::of(m) as u8 + 1),
+            band: band_of(course.minutes),
             deprecated: course.deprecated,
             started: course.started,
             on_device: course.on_device(),
         }
+    }
+}
+
+/// Which band of durations, and one more; 0 for none.
+pub(super) fn band_of(minutes: Option<u64>) -> u8 {
+    minutes.map_or(0, |m| DurationBand::of(m) as u8 + 1)
+}
+
+/// Who a course is, and what the order of popularity is made by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) number: i64,
+    pub(crate) feed: FeedId,
+    pub(crate) popularity: Popularity,
+    /// How many of the user's lists name it, and which does first.
+    pub(crate) lists: u16,
+    pub(crate) first: u16,
+    pub(crate) place: u64,
+}
+
+impl Standing {
+    /// Of a place where no course is.
+    pub(super) const NONE: Self = Self {
+        number: 0,
+        feed: FeedId::from_bytes([0; 32]),
+        popularity: Popularity {
+            weight: 0.0,
+            learners: 0,
+        },
+        lists: 0,
+        first: 0,
+        place: 0,
+    };
+
+    pub(super) fn of(course: &CourseColumn) -> Self {
+        Self {
+            number: course.number,
+            feed: course.feed,
+            popularity: course.popularity,
+            lists: u16::try_from(course.lists.len()).unwrap_or(u16::MAX),
+            first: course.lists.first().copied().unwrap_or(u16::MAX),
+            place: course.place,
+        }
+    }
+
+    /// The order of popularity, and a newcomer's: most learned, then most
+    /// listed, then its place. What is still alike goes by name, then by feed.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        let weight = |s: &Self| s.popularity.weight;
+        weight(other)
+            .total_cmp(&weight(self))
+            .then(other.lists.cmp(&self.lists))
+            .then((self.first, self.place).cmp(&(other.first, other.place)))
     }
 }
 
@@ -57,6 +113,17 @@ pub(crate) struct Values {
 }
 
 impl Values {
+    pub(super) fn kinds(&mut self) -> [&mut Met; 6] {
+        [
+            &mut self.categories,
+            &mut self.subjects,
+            &mut self.languages,
+            &mut self.tags,
+            &mut self.providers,
+            &mut self.licenses,
+        ]
+    }
+
     pub(super) fn note(&mut self, course: &CourseColumn) {
         self.categories.note(&course.category);
         self.subjects.note(&course.subject);

@@ -61,6 +61,9 @@ impl Index {
         }
         let columns = read_touched(&tx, &mut self.maker, &touched)?;
         let change = self.last_change + self.leap;
+        for number in touched.keys() {
+            write::note_changed(&tx, *number, change)?;
+        }
         if !touched.is_empty() {
             store::set_meta(&tx, "change", change)?;
         }
@@ -141,14 +144,18 @@ impl Index {
         Ok(changes)
     }
 
-    /// Writes the columns to a file from which the next start reads them. Without
-    /// it a start takes longer, so nothing is said when it fails.
+    /// Writes the columns to a file from which the next start reads them, when
+    /// the one that is there has become too old. Without it a start takes longer,
+    /// so nothing is said when it fails.
     fn save_columns(&mut self) {
         let columns = self.shared.columns();
-        if self.saved == self.last_change || columns.places() < MANY {
+        let places = columns.places();
+        if places < MANY || (self.saved > 0 && !self.changed_much(places)) {
             return;
         }
-        let bytes = self.maker.snapshot(&columns, self.last_change);
+        let Some(bytes) = self.maker.kept(&columns, self.last_change) else {
+            return;
+        };
         let home = self.folder.generation(self.generation);
         let temporary = home.join("columns.tmp");
         let written = std::fs::write(&temporary, bytes)
@@ -156,6 +163,14 @@ impl Index {
         if written.is_ok() {
             self.saved = self.last_change;
         }
+    }
+
+    /// Whether reading what changed since the file was written would hold up the
+    /// next start.
+    fn changed_much(&self, courses: usize) -> bool {
+        let few = courses / 100 + 50;
+        let changed = read::changed_after(&self.conn, (self.saved, i64::MAX), few);
+        changed.is_ok_and(|changed| changed.len() == few)
     }
 
     /// Puts queued rows into the text index, at most so many, and commits.

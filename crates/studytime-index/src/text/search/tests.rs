@@ -1,6 +1,7 @@
 //! The bound on a search's work.
 
 use super::*;
+use crate::text::forms::MAX_TOLD;
 use crate::text::{Doc, TextIndex, ask};
 
 /// Words that share their beginnings, so that any query stands for many.
@@ -57,7 +58,10 @@ fn no_query_does_more_than_so_much() {
             for manner in [Manner::Exact, Manner::Similar] {
                 let with = |budget| {
                     let scratch = Scratch::default();
-                    search_within(budget, &reader, &scratch, &asked, manner, &courses).unwrap()
+                    let texts = Texts::now(&reader, &scratch);
+                    texts
+                        .search_within(budget, &asked, manner, &courses)
+                        .unwrap()
                 };
                 let searched = with(Budget::WHOLE);
                 found += searched.matches.len();

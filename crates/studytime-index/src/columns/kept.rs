@@ -1,0 +1,545 @@
+//! The columns in a file, so that opening need not read every row: numbers are
+//! taken over in one piece, and an entry's texts are read when it is asked for.
+//!
+//! A cache of a cache: it says what it was made from, and is made again from the
+//! rows when that, its checksum or anything in it is not as it should be.
+
+use super::bytes::{In, Out, checksum};
+use super::lean::{Lean, Standing, Values, band_of};
+use super::{Columns, CourseColumn};
+use crate::popularity::Popularity;
+use crate::store::CourseStats;
+use crate::word::{SharedWord, Words};
+use studytime_schema::FeedId;
+use studytime_schema::content::Level;
+
+/// Changes whenever the bytes below mean something else.
+const FORMAT: u64 = 2;
+/// "STcolumn".
+const MAGIC: u64 = u64::from_le_bytes(*b"STcolumn");
+
+/// The words that entries share, kind by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionaries {
+    pub(crate) categories: Words,
+    pub(crate) subjects: Words,
+    pub(crate) languages: Words,
+    pub(crate) tags: Words,
+    pub(crate) providers: Words,
+    pub(crate) licenses: Words,
+    pub(crate) keywords: Words,
+}
+
+/// Puts all entries into bytes, most popular first; `made_from` names what they
+/// were made from, beside the rows as of `change`. `None` when one of them cannot
+/// be read.
+pub(crate) fn write(made_from: u64, change: u64, columns: &Columns) -> Option<Vec<u8>> {
+    let ranks = columns.ranks();
+    let order = &ranks.order;
+    let mut out = Out::default();
+    out.u64(MAGIC);
+    out.u64(0);
+    out.u64(FORMAT);
+    out.u64(made_from);
+    out.u64(change);
+    // Words under numbers of the file's own: those in memory have gaps.
+    let values = columns.values();
+    let mut tables: [Table; 7] = Default::default();
+    for at in order {
+        let lean = columns.lean(*at)?;
+        let [
+            category,
+            subject,
+            language,
+            tag,
+            provider,
+            license,
+            keywords,
+        ] = &mut tables;
+        category.note(values.categories.word(lean.category)?);
+        subject.note(values.subjects.word(lean.subject)?);
+        language.note(values.languages.word(lean.language)?);
+        tag.note(values.tags.word(lean.tag)?);
+        provider.note(values.providers.word(lean.provider)?);
+        license.note(values.licenses.word(lean.license)?);
+        columns.each_keyword(*at, |word| keywords.note(word));
+    }
+    for table in &tables {
+        out.count(table.words.len());
+        table.words.iter().for_each(|word| out.text(word));
+    }
+    out.count(order.len());
+    for at in order {
+        let lean = columns.lean(*at)?;
+        let [category, subject, language, tag, provider, license, _] = &tables;
+        out.u32(category.number(lean.category));
+        out.u32(subject.number(lean.subject));
+        out.u32(language.number(lean.language));
+        out.u32(tag.number(lean.tag));
+        out.u32(provider.number(lean.provider));
+        out.u32(license.number(lean.license));
+        out.u64(lean.since);
+        out.u64(lean.minutes);
+        out.byte(lean.level);
+        out.byte(u8::from(lean.deprecated) | u8::from(lean.on_device) << 1);
+    }
+    for at in order {
+        let standing = columns.standing(*at)?;
+        out.u64(standing.number.cast_unsigned());
+        out.0.extend_from_slice(standing.feed.as_bytes());
+        out.u64(standing.popularity.weight.to_bits());
+        out.u32(standing.popularity.learners);
+        out.u16(standing.lists);
+        out.u16(standing.first);
+        out.u64(standing.place);
+    }
+    for other in [columns.names(), columns.newest()] {
+        other.order.iter().for_each(|at| out.u32(ranks.of(*at)));
+    }
+    let mut entries = Out::default();
+    for at in order {
+        out.count(entries.0.len());
+        entry(&mut entries, &tables, &*columns.get(*at)?);
+    }
+    out.count(entries.0.len());
+    out.0.append(&mut entries.0);
+    out.count(columns.row_counts().len());
+    out.0.extend_from_slice(columns.row_counts());
+    out.count(columns.listed.len());
+    columns.listed.iter().for_each(|n| out.count(*n));
+    let mut bytes = out.0;
+    let sum = checksum(bytes.get(16..).unwrap_or_default()).to_le_bytes();
+    for (slot, byte) in bytes.iter_mut().skip(8).zip(sum) {
+        *slot = byte;
+    }
+    Some(bytes)
+}
+
+/// The words of one kind that are met, and their numbers in the file.
+#[derive(Default)]
+struct Table {
+    words: Vec<SharedWord>,
+    /// By number in memory: that in the file, and one more.
+    numbers: Vec<u32>,
+}
+
+impl Table {
+    fn note(&mut self, word: &SharedWord) {
+        let at = word.id() as usize;
+        if self.numbers.len() <= at {
+            self.numbers.resize(at + 1, 0);
+        }
+        if let Some(slot @ 0) = self.numbers.get_mut(at) {
+            self.words.push(word.clone());
+            *slot = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        }
+    }
+
+    fn number(&self, id: u32) -> u32 {
+        let number = self.numbers.get(id as usize).copied().unwrap_or(0);
+        number.saturating_sub(1)
+    }
+}
+
+/// What only the course itself has.
+fn entry(out: &mut Out, tables: &[Table; 7], course: &CourseColumn) {
+    let [.., keywords] = tables;
+    out.text(&course.key);
+    out.count(course.keywords.len());
+    for keyword in &course.keywords {
+        out.u32(keywords.number(keyword.id()));
+    }
+    out.text(&course.name);
+    let flags = [
+        course.successor.is_some(),
+        course.feed_here,
+        course.stats.complete,
+    ];
+    let flags = flags.iter().rev();
+    out.byte(flags.fold(0, |bits, on| bits << 1 | u8::from(*on)));
+    if let Some(successor) = &course.successor {
+        out.0.extend_from_slice(successor.as_bytes());
+    }
+    out.count(course.lists.len());
+    course.lists.iter().for_each(|list| out.u16(*list));
+    out.u64(course.stats.updated);
+    out.u64(course.stats.lessons);
+    out.u64(course.stats.bytes_total);
+    out.u64(course.stats.bytes_here);
+    out.count(course.gave.len());
+    for (row, fields) in &course.gave {
+        out.u64(row.cast_unsigned());
+        out.byte(*fields);
+    }
+    out.u64(course.rest);
+}
+
+/// The part of a file that stays in it: entries, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    bytes: Vec<u8>,
+    /// Where each entry begins, and where the last one ends.
+    starts: Vec<u32>,
+    keywords: Vec<SharedWord>,
+}
+
+/// What a file holds. Started courses and progress are not in it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The change of the rows that it was made as of.
+    pub(crate) change: u64,
+    pub(super) kept: Kept,
+    pub(super) values: Values,
+    /// By number of the entry; most popular first, as of when it was written.
+    pub(super) lean: Vec<Lean>,
+    pub(super) standings: Vec<Standing>,
+    pub(super) by_name: Vec<u32>,
+    pub(super) newest: Vec<u32>,
+    pub(super) counts: Vec<u8>,
+    pub(super) listed: Vec<usize>,
+}
+
+/// Reads a file; `None` when its entries were made from something else, or are
+/// not as they were written.
+pub(crate) fn open(bytes: Vec<u8>, made_from: u64, words: &mut Dictionaries) -> Option<Opened> {
+    let mut input = In(&bytes);
+    if input.u64()? != MAGIC
+        || input.u64()? != checksum(input.0)
+        || input.u64()? != FORMAT
+        || input.u64()? != made_from
+    {
+        return None;
+    }
+    let change = input.u64()?;
+    let mut table = |words: &mut Words| input.list(|input| Some(words.share(input.text()?)));
+    let tables = [
+        table(&mut words.categories)?,
+        table(&mut words.subjects)?,
+        table(&mut words.languages)?,
+        table(&mut words.tags)?,
+        table(&mut words.providers)?,
+        table(&mut words.licenses)?,
+    ];
+    let keywords = table(&mut words.keywords)?;
+    let mut values = Values::default();
+    for (met, table) in values.kinds().into_iter().zip(&tables) {
+        table.iter().for_each(|word| met.note(word));
+    }
+    let count = input.count()?;
+    let mut lean = Vec::with_capacity(count.min(bytes.len()));
+    for _ in 0..count {
+        lean.push(read_lean(&mut input, &tables)?);
+    }
+    let mut standings = Vec::with_capacity(count.min(bytes.len()));
+    for _ in 0..count {
+        standings.push(Standing {
+            number: input.u64()?.cast_signed(),
+            feed: FeedId::from_bytes(input.array()?),
+            popularity: Popularity {
+                weight: f64::from_bits(input.u64()?),
+                learners: input.u32()?,
+            },
+            lists: input.u16()?,
+            first: input.u16()?,
+            place: input.u64()?,
+        });
+    }
+    let (by_name, newest) = (input.numbers(count)?, input.numbers(count)?);
+    let mut starts = input.numbers(count + 1)?;
+    let entries = bytes.len() - input.0.len();
+    input.bytes(*starts.last()? as usize)?;
+    for start in &mut starts {
+        *start = u32::try_from(entries).ok()?.checked_add(*start)?;
+    }
+    let rows = input.count()?;
+    let counts = input.bytes(rows)?.to_vec();
+    let listed = input.list(In::count)?;
+    if !input.0.is_empty() {
+        return None;
+    }
+    Some(Opened {
+        change,
+        kept: Kept {
+            bytes,
+            starts,
+            keywords,
+        },
+        values,
+        lean,
+        standings,
+        by_name,
+        newest,
+        counts,
+        listed,
+    })
+}
+
+fn read_lean(input: &mut In<'_>, tables: &[Vec<SharedWord>; 6]) -> Option<Lean> {
+    let [categories, subjects, languages, tags, providers, licenses] = tables;
+    let mut id = |table: &Vec<SharedWord>| table.get(input.u32()? as usize).map(SharedWord::id);
+    let (category, subject) = (id(categories)?, id(subjects)?);
+    let (language, tag) = (id(languages)?, id(tags)?);
+    let (provider, license) = (id(providers)?, id(licenses)?);
+    let (since, minutes) = (input.u64()?, input.u64()?);
+    let (level, flags) = (input.byte()?, input.byte()?);
+    Some(Lean {
+        category,
+        subject,
+        language,
+        tag,
+        provider,
+        license,
+        since,
+        minutes,
+        level,
+        band: band_of((minutes != u64::MAX).then_some(minutes)),
+        deprecated: flags & 1 != 0,
+        started: false,
+        on_device: flags & 2 != 0,
+    })
+}
+
+impl Kept {
+    fn entry(&self, number: u32) -> Option<In<'_>> {
+        let at = number as usize;
+        let (start, end) = (*self.starts.get(at)?, *self.starts.get(at + 1)?);
+        self.bytes.get(start as usize..end as usize).map(In)
+    }
+
+    /// The name of an entry as it is sorted and completed by.
+    pub(super) fn key(&self, number: u32) -> Option<&str> {
+        self.entry(number)?.text()
+    }
+
+    /// The keywords of an entry.
+    pub(super) fn each_keyword(
+        &self,
+        number: u32,
+        mut each: impl FnMut(&SharedWord),
+    ) -> Option<()> {
+        let mut input = self.entry(number)?;
+        input.text()?;
+        for _ in 0..input.count()? {
+            each(self.keywords.get(input.u32()? as usize)?);
+        }
+        Some(())
+    }
+
+    /// An entry as a whole.
+    pub(super) fn course(
+        &self,
+        number: u32,
+        values: &Values,
+        lean: &Lean,
+        standing: &Standing,
+    ) -> Option<CourseColumn> {
+        let mut input = self.entry(number)?;
+        let key = input.text()?.to_owned();
+        let keywords = input.list(|input| self.keywords.get(input.u32()? as usize).cloned())?;
+        let name = input.text()?.to_owned();
+        let flags = input.byte()?;
+        let on = |bit: u8| flags & (1 << bit) != 0;
+        let successor = match on(0) {
+            true => Some(FeedId::from_bytes(input.array()?)),
+            false => None,
+        };
+        let level = match lean.level.checked_sub(1) {
+            Some(at) => Some(*Level::ALL.get(usize::from(at))?),
+            None => None,
+        };
+        Some(CourseColumn {
+            number: standing.number,
+            feed: standing.feed,
+            name,
+            key,
+            keywords: keywords.into_boxed_slice(),
+            category: values.categories.word(lean.category)?.clone(),
+            subject: values.subjects.word(lean.subject)?.clone(),
+            language: values.languages.word(lean.language)?.clone(),
+            language_tag: values.tags.word(lean.tag)?.clone(),
+            level,
+            minutes: (lean.minutes != u64::MAX).then_some(lean.minutes),
+            provider: values.providers.word(lean.provider)?.clone(),
+            license: values.licenses.word(lean.license)?.clone(),
+            deprecated: lean.deprecated,
+            successor,
+            lists: input.list(In::u16)?,
+            place: standing.place,
+            since: lean.since,
+            popularity: standing.popularity,
+            stats: CourseStats {
+                updated: input.u64()?,
+                lessons: input.u64()?,
+                bytes_total: input.u64()?,
+                bytes_here: input.u64()?,
+                complete: on(2),
+            },
+            feed_here: on(1),
+            started: false,
+            percent: 0,
+            gave: input.list(|input| Some((input.u64()?.cast_signed(), input.byte()?)))?,
+            rest: input.u64()?,
+        })
+    }
+
+    /// The lists that name an entry's course.
+    pub(super) fn lists(&self, number: u32) -> Option<Vec<u16>> {
+        let mut input = self.entry(number)?;
+        input.text()?;
+        let keywords = input.count()?;
+        input.bytes(keywords.checked_mul(4)?)?;
+        input.text()?;
+        if input.byte()? & 1 != 0 {
+            input.bytes(32)?;
+        }
+        input.list(In::u16)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+mod tests {
+    use super::*;
+    use crate::maker::Maker;
+    use crate::model::Sort;
+    use proptest::prelude::*;
+
+    const SORTS: [Sort; 4] = [Sort::Popular, Sort::Newest, Sort::Shortest, Sort::Name];
+
+    fn course(words: &mut Dictionaries, number: u8, any: u64) -> CourseColumn {
+        // Few values each, so that courses share them and are alike in some.
+        let few = |shift: u32, count: u64| (any >> shift) % count;
+        let mut text = |table: fn(&mut Dictionaries) -> &mut Words, shift: u32| {
+            table(words).share(["", "alpha", "beta"][few(shift, 3) as usize])
+        };
+        let category = text(|w| &mut w.categories, 1);
+        let subject = text(|w| &mut w.subjects, 3);
+        let language = text(|w| &mut w.languages, 5);
+        let language_tag = text(|w| &mut w.tags, 7);
+        let provider = text(|w| &mut w.providers, 9);
+        let license = text(|w| &mut w.licenses, 11);
+        let keywords = (0..few(13, 3)).map(|n| {
+            let word = ["one", "two", "three"][n as usize];
+            words.keywords.share(word)
+        });
+        CourseColumn {
+            number: i64::from(number) + 1,
+            feed: FeedId::from_bytes([number; 32]),
+            name: format!("Name {}", few(15, 4)),
+            key: format!("name {}", few(15, 4)),
+            keywords: keywords.collect(),
+            category,
+            subject,
+            language,
+            language_tag,
+            level: Level::ALL.get(few(17, 4) as usize).copied(),
+            minutes: (few(19, 2) == 0).then(|| few(20, 3)),
+            provider,
+            license,
+            deprecated: few(22, 4) == 0,
+            successor: (few(24, 4) == 0).then(|| FeedId::from_bytes([9; 32])),
+            lists: (0..few(26, 3) as u16).collect(),
+            place: few(28, 3),
+            since: few(30, 3),
+            popularity: Popularity {
+                weight: few(32, 3) as f64 / 2.0,
+                learners: few(32, 3) as u32,
+            },
+            stats: CourseStats {
+                updated: few(34, 3),
+                lessons: few(36, 3),
+                bytes_total: few(38, 3),
+                bytes_here: few(40, 3),
+                complete: few(42, 2) == 0,
+            },
+            feed_here: few(43, 2) == 0,
+            started: false,
+            percent: 0,
+            gave: (0..few(44, 3) as i64)
+                .map(|n| (i64::from(number) * 4 + n, few(46, 16) as u8))
+                .collect(),
+            rest: few(50, 3),
+        }
+    }
+
+    /// All that can be asked of the columns, by feed and not by place.
+    fn told(columns: &Columns) -> impl PartialEq + std::fmt::Debug {
+        let orders: Vec<Vec<CourseColumn>> = SORTS
+            .iter()
+            .map(|sort| {
+                let order = columns.sorted(*sort);
+                let courses = order.order.iter().map(|at| columns.get(*at).unwrap());
+                courses.map(std::borrow::Cow::into_owned).collect()
+            })
+            .collect();
+        let mut tallies: Vec<_> = columns.tallies().collect();
+        tallies.sort_by_key(|(category, subject, _)| (*category, *subject));
+        let tallies: Vec<_> = tallies
+            .into_iter()
+            .map(|(category, subject, tally)| (category.to_owned(), subject.to_owned(), tally))
+            .collect();
+        let listed: Vec<usize> = (0..4).map(|list| columns.listed(list)).collect();
+        let counts: Vec<u8> = (0..400).map(|row| columns.counts(row)).collect();
+        let places: Vec<bool> = (0..90)
+            .map(|number| {
+                let at = columns.by_number(number);
+                at.and_then(|at| columns.standing(at))
+                    .is_some_and(|s| s.number == number)
+            })
+            .collect();
+        let facets = columns.counter().facets(columns.values());
+        let current = columns.counter().current();
+        (orders, tallies, listed, counts, places, facets, current)
+    }
+
+    proptest! {
+        /// Courses read from a file, and changed since, are as those that never
+        /// were in one.
+        #[test]
+        fn a_file_changes_nothing(
+            before in prop::collection::vec((0_u8..80, prop::option::of(any::<u64>())), 0..120),
+            after in prop::collection::vec((0_u8..80, prop::option::of(any::<u64>())), 0..40),
+        ) {
+            let maker = Maker::default();
+            let mut words = Dictionaries::default();
+            let put = |columns: &mut Columns, words: &mut Dictionaries, (number, any): (u8, Option<u64>)| {
+                let course = any.map(|any| course(words, number, any));
+                columns.put(i64::from(number) + 1, FeedId::from_bytes([number; 32]), course)
+            };
+            let mut plain = Columns::new(&maker);
+            for one in before {
+                put(&mut plain, &mut words, one);
+            }
+            let file = write(7, 1, &plain).unwrap();
+            prop_assert!(open(file.clone(), 8, &mut Dictionaries::default()).is_none());
+            let mut words_read = Dictionaries::default();
+            let opened = open(file, 7, &mut words_read).unwrap();
+            let mut read = Columns::of(&maker, opened);
+            prop_assert_eq!(format!("{:?}", told(&read)), format!("{:?}", told(&plain)));
+            for one in after {
+                let old = put(&mut plain, &mut words, one);
+                let same = put(&mut read, &mut words_read, one);
+                prop_assert_eq!(old.is_some(), same.is_some());
+            }
+            prop_assert_eq!(format!("{:?}", told(&read)), format!("{:?}", told(&plain)));
+        }
+
+        #[test]
+        fn no_damage_is_read(bytes in prop::collection::vec(any::<u8>(), 0..300), at: usize, bit in 0_u8..8) {
+            prop_assert!(open(bytes, 7, &mut Dictionaries::default()).is_none());
+            let mut words = Dictionaries::default();
+            let mut columns = Columns::new(&Maker::default());
+            for number in 0..20 {
+                let course = course(&mut words, number, at as u64 ^ u64::from(number) << 20);
+                columns.put(i64::from(number) + 1, course.feed, Some(course));
+            }
+            let mut file = write(7, 1, &columns).unwrap();
+            let end = file.len();
+            file[at % end] ^= 1 << bit;
+            prop_assert!(open(file.clone(), 7, &mut Dictionaries::default()).is_none());
+            file[at % end] ^= 1 << bit;
+            file.truncate(at % end);
+            prop_assert!(open(file, 7, &mut Dictionaries::default()).is_none());
+        }
+    }
+}
