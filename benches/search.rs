@@ -82,7 +82,11 @@ fn options(catalog: &Catalog) -> Options {
 /// Builds the index as a node does, from messages that were verified before.
 fn build(catalog: &Catalog, again: bool) {
     let dir = folder(catalog);
-    if !again && Index::open(&dir, options(catalog)).is_ok_and(|i| i.position() > LogPosition(0)) {
+    let whole = |mut index: Index| {
+        index.flush().expect("searchable");
+        index.position() > LogPosition(0)
+    };
+    if !again && Index::open(&dir, options(catalog)).is_ok_and(whole) {
         println!("  built by an earlier run (--build builds it anew)");
         return;
     }
@@ -502,6 +506,10 @@ fn bare_commit(dir: &Path) -> f64 {
     let generation = std::fs::read_to_string(dir.join("current")).expect("an index");
     let index = tantivy::Index::open_in_dir(dir.join(generation.trim()).join("text"));
     let index = index.expect("texts");
+    // It must be there, though only a number is added.
+    index
+        .tokenizers()
+        .register("studytime", tantivy::tokenizer::SimpleTokenizer::default());
     let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
     let reader: tantivy::IndexReader = reader.try_into().expect("a reader");
     let doc = index.schema().get_field("doc").expect("a field");

@@ -5,7 +5,7 @@
 //! rows when that, its checksum or anything in it is not as it should be.
 
 use super::bytes::{In, Out, checksum};
-use super::lean::{Lean, Standing, Values, band_of};
+use super::lean::{Lean, Standing, Values};
 use super::{Columns, CourseColumn};
 use crate::popularity::Popularity;
 use crate::store::CourseStats;
@@ -78,9 +78,8 @@ pub(crate) fn write(made_from: u64, change: u64, columns: &Columns) -> Option<Ve
         out.u32(tag.number(lean.tag));
         out.u32(provider.number(lean.provider));
         out.u32(license.number(lean.license));
-        out.u64(lean.since);
-        out.u64(lean.minutes);
         out.byte(lean.level);
+        out.byte(lean.band);
         out.byte(u8::from(lean.deprecated) | u8::from(lean.on_device) << 1);
     }
     for at in order {
@@ -92,6 +91,8 @@ pub(crate) fn write(made_from: u64, change: u64, columns: &Columns) -> Option<Ve
         out.u16(standing.lists);
         out.u16(standing.first);
         out.u64(standing.place);
+        out.u64(standing.since);
+        out.u64(standing.minutes);
     }
     for other in [columns.names(), columns.newest()] {
         other.order.iter().for_each(|at| out.u32(ranks.of(*at)));
@@ -242,6 +243,8 @@ pub(crate) fn open(bytes: Vec<u8>, made_from: u64, words: &mut Dictionaries) -> 
             lists: input.u16()?,
             first: input.u16()?,
             place: input.u64()?,
+            since: input.u64()?,
+            minutes: input.u64()?,
         });
     }
     let (by_name, newest) = (input.numbers(count)?, input.numbers(count)?);
@@ -280,8 +283,7 @@ fn read_lean(input: &mut In<'_>, tables: &[Vec<SharedWord>; 6]) -> Option<Lean> 
     let (category, subject) = (id(categories)?, id(subjects)?);
     let (language, tag) = (id(languages)?, id(tags)?);
     let (provider, license) = (id(providers)?, id(licenses)?);
-    let (since, minutes) = (input.u64()?, input.u64()?);
-    let (level, flags) = (input.byte()?, input.byte()?);
+    let (level, band, flags) = (input.byte()?, input.byte()?, input.byte()?);
     Some(Lean {
         category,
         subject,
@@ -289,10 +291,8 @@ fn read_lean(input: &mut In<'_>, tables: &[Vec<SharedWord>; 6]) -> Option<Lean> 
         tag,
         provider,
         license,
-        since,
-        minutes,
         level,
-        band: band_of((minutes != u64::MAX).then_some(minutes)),
+        band,
         deprecated: flags & 1 != 0,
         started: false,
         on_device: flags & 2 != 0,
@@ -358,14 +358,14 @@ impl Kept {
             language: values.languages.word(lean.language)?.clone(),
             language_tag: values.tags.word(lean.tag)?.clone(),
             level,
-            minutes: (lean.minutes != u64::MAX).then_some(lean.minutes),
+            minutes: (standing.minutes != u64::MAX).then_some(standing.minutes),
             provider: values.providers.word(lean.provider)?.clone(),
             license: values.licenses.word(lean.license)?.clone(),
             deprecated: lean.deprecated,
             successor,
             lists: input.list(In::u16)?,
             place: standing.place,
-            since: lean.since,
+            since: standing.since,
             popularity: standing.popularity,
             stats: CourseStats {
                 updated: input.u64()?,

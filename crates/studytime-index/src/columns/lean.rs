@@ -17,9 +17,6 @@ pub(crate) struct Lean {
     pub(crate) tag: u32,
     pub(crate) provider: u32,
     pub(crate) license: u32,
-    pub(crate) since: u64,
-    /// `u64::MAX` when unknown.
-    pub(crate) minutes: u64,
     /// Which level or band, and one more; 0 for none.
     pub(crate) level: u8,
     pub(crate) band: u8,
@@ -37,10 +34,8 @@ impl Lean {
             tag: course.language_tag.id(),
             provider: course.provider.id(),
             license: course.license.id(),
-            since: course.since,
-            minutes: course.minutes.unwrap_or(u64::MAX),
             level: course.level.map_or(0, |l| l as u8 + 1),
-            band: band_of(course.minutes),
+            band: course.minutes.map_or(0, |m| DurationBand::of(m) as u8 + 1),
             deprecated: course.deprecated,
             started: course.started,
             on_device: course.on_device(),
@@ -48,12 +43,7 @@ impl Lean {
     }
 }
 
-/// Which band of durations, and one more; 0 for none.
-pub(super) fn band_of(minutes: Option<u64>) -> u8 {
-    minutes.map_or(0, |m| DurationBand::of(m) as u8 + 1)
-}
-
-/// Who a course is, and what the order of popularity is made by.
+/// Who a course is, and what orders are made by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Standing {
     pub(crate) number: i64,
@@ -63,6 +53,9 @@ pub(crate) struct Standing {
     pub(crate) lists: u16,
     pub(crate) first: u16,
     pub(crate) place: u64,
+    pub(crate) since: u64,
+    /// `u64::MAX` when unknown.
+    pub(crate) minutes: u64,
 }
 
 impl Standing {
@@ -77,6 +70,8 @@ impl Standing {
         lists: 0,
         first: 0,
         place: 0,
+        since: 0,
+        minutes: 0,
     };
 
     pub(super) fn of(course: &CourseColumn) -> Self {
@@ -87,6 +82,8 @@ impl Standing {
             lists: u16::try_from(course.lists.len()).unwrap_or(u16::MAX),
             first: course.lists.first().copied().unwrap_or(u16::MAX),
             place: course.place,
+            since: course.since,
+            minutes: course.minutes.unwrap_or(u64::MAX),
         }
     }
 

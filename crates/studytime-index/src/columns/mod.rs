@@ -258,7 +258,7 @@ impl Columns {
             Sort::Relevance | Sort::Popular => self.ranks(),
             Sort::Newest => self.newest(),
             Sort::Shortest => self.ordered(&self.shortest, |a, b| {
-                let minutes = |at| self.lean(at).map(|l| l.minutes);
+                let minutes = |at| self.standing(at).map(|s| s.minutes);
                 minutes(a).cmp(&minutes(b)).then(self.more_popular(a, b))
             }),
             Sort::Name => self.names(),
@@ -289,7 +289,7 @@ impl Columns {
 
     /// The order of age.
     fn newest(&self) -> Arc<Ranks> {
-        let since = |at| self.lean(at).map(|l| l.since);
+        let since = |at| self.standing(at).map(|s| s.since);
         self.ordered(&self.newest, |a, b| {
             since(b)
                 .cmp(&since(a))

@@ -3,7 +3,7 @@
 use super::filter::Filters;
 use super::{Shared, cards};
 use crate::QueryError;
-use crate::columns::{Columns, Counter, Ranks};
+use crate::columns::{Columns, Counter};
 use crate::model::{CourseCard, CourseQuery, Facets, Page, Sort};
 use crate::text::gather::{Address, Match};
 use crate::text::search::{self, Manner, Searched, Texts};
@@ -90,29 +90,43 @@ fn listed(columns: &Columns, query: &CourseQuery, limit: usize) -> Found {
         return found;
     }
     let mut counter = Counter::default();
-    let few = (query.started == Some(true) && !query.facets).then(|| started(columns, &ranks));
-    for at in few.as_ref().unwrap_or(&ranks.order) {
-        if filters.pass(columns, *at, &mut counter) {
-            if found.total >= query.offset && found.page.len() < limit {
-                found.page.push((*at, None));
-            }
-            found.total += 1;
-        }
-    }
+    let mut pass = |at: &u32| filters.pass(columns, *at, &mut counter);
+    let mut kept: Vec<(u32, u32)> = match query.started == Some(true) && !query.facets {
+        true => started(columns)
+            .filter(&mut pass)
+            .map(|at| (ranks.of(at), at))
+            .collect(),
+        // In the order in which they lie in memory.
+        false => columns
+            .taken()
+            .filter(&mut pass)
+            .map(|at| (ranks.of(at), at))
+            .collect(),
+    };
+    found.total = kept.len();
+    let page = page_of(&mut kept, query.offset, limit);
+    found.page = page.iter().map(|(_, at)| (*at, None)).collect();
     if query.facets {
         found.facets = counter.facets(columns.values());
     }
     found
 }
 
-/// The places of the started courses, in an order.
-fn started(columns: &Columns, ranks: &Ranks) -> Vec<u32> {
+/// Of all that are kept, the page that is asked for: smallest first.
+fn page_of<T: Ord>(kept: &mut Vec<T>, offset: usize, limit: usize) -> &[T] {
+    let end = offset.saturating_add(limit).min(kept.len());
+    if end < kept.len() && end > 0 {
+        kept.select_nth_unstable(end - 1);
+        kept.truncate(end);
+    }
+    kept.sort_unstable();
+    kept.get(offset.min(end)..end).unwrap_or_default()
+}
+
+/// The places of the started courses.
+fn started(columns: &Columns) -> impl Iterator<Item = u32> {
     let enrolled = columns.learner.enrolments().into_iter();
-    let mut places: Vec<u32> = enrolled
-        .filter_map(|e| columns.place_of(&e.feed_id))
-        .collect();
-    places.sort_unstable_by_key(|at| ranks.of(*at));
-    places
+    enrolled.filter_map(|e| columns.place_of(&e.feed_id))
 }
 
 /// The courses with these words that pass.
@@ -130,13 +144,7 @@ fn matched(
     kept.retain(|candidate| filters.pass(columns, candidate.at, &mut counter));
     let total = kept.len();
     resort(columns, query.sort, &mut kept);
-    let end = query.offset.saturating_add(limit).min(total);
-    if end < total && end > 0 {
-        kept.select_nth_unstable(end - 1);
-        kept.truncate(end);
-    }
-    kept.sort_unstable();
-    let page = kept.get(query.offset.min(end)..end).unwrap_or_default();
+    let page = page_of(&mut kept, query.offset, limit);
     let lesson = |c: &Candidate| c.lesson.map_or(Ok(None), |at| texts.doc(at));
     let page = page.iter().map(|c| Ok((c.at, lesson(c)?)));
     Ok(Found {
@@ -171,7 +179,6 @@ fn matching(
     asked: &[Asked],
 ) -> Result<(Vec<Candidate>, Vec<Sought>, bool), QueryError> {
     let every = u32::try_from(asked.len()).unwrap_or(u32::MAX);
-    let wanted = (1_u32 << every.min(31)) - 1;
     let place = |course: u64| columns.by_number(course.cast_signed());
     let known = search::Courses {
         counts: |row: u32| columns.counts(row.into()),
@@ -182,7 +189,7 @@ fn matching(
     };
     let find = |manner| texts.search(asked, manner, &known);
     let gather = |matches: &[Match], least| -> Vec<Match> {
-        let enough = |m: &&Match| (m.words & wanted).count_ones() >= least;
+        let enough = |m: &&Match| m.words.count_ones() >= least;
         matches.iter().filter(enough).copied().collect()
     };
     let exact = find(Manner::Exact)?;

@@ -10,16 +10,18 @@ use tantivy::index::SegmentId;
 /// elsewhere.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    /// By document: the number of its course, and whether it is a record of one.
+    /// By document: the number of its course.
     courses: Vec<u32>,
-    /// By document: of a record, its row; of a lesson, its number.
-    rest: Vec<u32>,
+    /// By document: its row, in the table of its kind.
+    rows: Vec<u32>,
+    /// By document: of a lesson, its number.
+    numbers: Vec<u32>,
+    /// A bit for each document: whether it is a record.
+    records: Vec<u64>,
 }
 
-const RECORD: u32 = 1 << 31;
-
 /// What does not fit; nothing has it.
-const NONE: u32 = RECORD - 1;
+const NONE: u32 = u32::MAX;
 
 impl Documents {
     fn of(segment: &SegmentReader) -> tantivy::Result<Self> {
@@ -30,17 +32,21 @@ impl Documents {
             let value = value.and_then(|v| u32::try_from(v).ok());
             value.filter(|v| *v < NONE).unwrap_or(NONE)
         };
-        let mut out = Self::default();
+        let mut out = Self {
+            records: vec![0; (segment.max_doc() as usize).div_ceil(64)],
+            ..Self::default()
+        };
         for doc in 0..segment.max_doc() {
             let course = small(courses.first(doc));
             let from = docs.first(doc).unwrap_or(0);
-            if from & 1 == 0 {
-                out.courses.push(course | RECORD);
-                out.rest.push(small(Some(from >> 1)));
-            } else {
-                out.courses.push(course);
-                out.rest.push(small(numbers.first(doc)));
+            if from & 1 == 0
+                && let Some(block) = out.records.get_mut(doc as usize / 64)
+            {
+                *block |= 1 << (doc % 64);
             }
+            out.courses.push(course);
+            out.rows.push(small(Some(from >> 1)));
+            out.numbers.push(small(numbers.first(doc)));
         }
         Ok(out)
     }
@@ -50,23 +56,25 @@ impl Documents {
         self.courses.len()
     }
 
-    fn course_of(&self, doc: u32) -> u32 {
+    /// The number of a document's course.
+    pub(crate) fn course(&self, doc: u32) -> u32 {
         self.courses.get(doc as usize).copied().unwrap_or(NONE)
     }
 
-    /// The number of a document's course.
-    pub(crate) fn course(&self, doc: u32) -> u32 {
-        self.course_of(doc) & !RECORD
+    /// The documents that are records of courses, not lessons: a bit for each.
+    pub(crate) fn records(&self) -> &[u64] {
+        &self.records
     }
 
-    /// Whether a document is a record of a course, not a lesson.
-    pub(crate) fn is_record(&self, doc: u32) -> bool {
-        self.course_of(doc) & RECORD != 0
+    /// The row of a document, in the table of its kind.
+    pub(crate) fn row(&self, doc: u32) -> u32 {
+        self.rows.get(doc as usize).copied().unwrap_or(NONE)
     }
 
-    /// Of a record its row; of a lesson its number.
-    pub(crate) fn rest(&self, doc: u32) -> u32 {
-        self.rest.get(doc as usize).copied().unwrap_or(NONE)
+    /// What decides between lessons that show alike: the number, then the row.
+    pub(crate) fn place(&self, doc: u32) -> (u32, u32) {
+        let number = self.numbers.get(doc as usize).copied().unwrap_or(NONE);
+        (number, self.row(doc))
     }
 }
 

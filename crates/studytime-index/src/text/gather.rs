@@ -19,7 +19,7 @@ pub(crate) struct Match {
     /// The course's place in the columns.
     pub(crate) at: u32,
     /// Which of the words it has.
-    pub(crate) words: u32,
+    pub(crate) words: u16,
     pub(crate) score: f32,
     /// The lesson that matches best.
     pub(crate) lesson: Option<Address>,
@@ -29,10 +29,10 @@ pub(crate) struct Match {
 #[derive(Debug, Clone, Copy, Default)]
 struct Gathered {
     /// Of its records.
-    words: u32,
+    words: u16,
+    /// Of the best lesson; none for no lesson.
+    lesson_words: u16,
     score: f32,
-    /// Of the best lesson; no words for none.
-    lesson_words: u32,
     lesson_score: f32,
     segment: u32,
     doc: u32,
@@ -41,13 +41,13 @@ struct Gathered {
 impl Gathered {
     /// Takes a lesson in, if it shows more than the best one so far. Of those that
     /// show alike, the first one of the course is best.
-    fn lesson(&mut self, words: u32, score: f32, at: Address, all: &[Arc<Documents>]) {
-        let adds = |words: u32| (words | self.words).count_ones();
+    fn lesson(&mut self, words: u16, score: f32, at: Address, all: &[Arc<Documents>]) {
+        let adds = |words: u16| (words | self.words).count_ones();
         let new = (adds(words), score);
         let old = (adds(self.lesson_words), self.lesson_score);
         let order = |segment: u32, doc: u32| {
-            let number = all.get(segment as usize).map_or(0, |d| d.rest(doc));
-            Reverse((number, segment, doc))
+            let documents = all.get(segment as usize);
+            Reverse(documents.map(|documents| documents.place(doc)))
         };
         let better = self.lesson_words == 0
             || new > old
@@ -76,29 +76,36 @@ impl Gathering {
     ) -> Vec<Match> {
         self.0.clear();
         self.0.resize(places, Gathered::default());
-        // Records first: which lesson is best depends on what the record has.
-        for records in [true, false] {
-            let segments = (0..).zip(segments).zip(all).zip(totals.iter_mut());
-            for (((segment, reader), documents), slots) in segments {
-                let alive = reader.alive_bitset();
-                slots.each(!records, |doc, words, score| {
-                    if records != documents.is_record(doc) {
-                        return false;
-                    }
-                    let gone = alive.is_some_and(|alive| alive.is_deleted(doc));
-                    let at = place(documents.course(doc).into()).filter(|_| !gone);
-                    let Some(gathered) = at.and_then(|at| self.0.get_mut(at as usize)) else {
-                        return true;
-                    };
-                    if records {
-                        gathered.words |= words;
-                        gathered.score += score;
-                    } else {
-                        gathered.lesson(words, score, Address { segment, doc }, all);
-                    }
-                    true
-                });
+        // Documents of one course mostly follow each other.
+        let mut last = (0, None);
+        let mut place = |course: u32| {
+            if course != last.0 || last.1.is_none() {
+                last = (course, place(course.into()));
             }
+            last.1
+        };
+        // Records first: which lesson is best depends on what the record has.
+        let segments = (0..).zip(segments).zip(all);
+        for (((_, reader), documents), slots) in segments.clone().zip(totals.iter_mut()) {
+            let alive = reader.alive_bitset();
+            slots.take(documents.records(), |doc, words, score| {
+                let gone = alive.is_some_and(|alive| alive.is_deleted(doc));
+                let at = place(documents.course(doc)).filter(|_| !gone);
+                if let Some(found) = at.and_then(|at| self.0.get_mut(at as usize)) {
+                    found.words |= words;
+                    found.score += score;
+                }
+            });
+        }
+        for (((segment, reader), documents), slots) in segments.zip(totals) {
+            let alive = reader.alive_bitset();
+            slots.take_rest(|doc, words, score| {
+                let gone = alive.is_some_and(|alive| alive.is_deleted(doc));
+                let at = place(documents.course(doc)).filter(|_| !gone);
+                if let Some(found) = at.and_then(|at| self.0.get_mut(at as usize)) {
+                    found.lesson(words, score, Address { segment, doc }, all);
+                }
+            });
         }
         let found = (0..)
             .zip(&self.0)

@@ -9,7 +9,7 @@
 use super::ask::{Asked, MAX_WORDS};
 use super::documents::Known;
 use super::engine::TextReader;
-use super::forms::{Sought, automaton, forms};
+use super::forms::{Form, Sought, automaton, forms};
 use super::gather::{Address, Gathering, Match};
 use super::score::{Place, Scored, Slots};
 use super::stem::Languages;
@@ -21,6 +21,9 @@ use tantivy::{Searcher, Term};
 const MAX_POSTINGS: u64 = 6_000_000;
 /// Words of dictionaries looked at for one query, at most.
 const MAX_STEPS: u64 = 120_000;
+/// Lessons that have a word in one field and are looked at one by one, in one
+/// segment; with more, all count alike.
+const MAX_SINGLE: u64 = 20_000;
 /// Words of a query that misspellings are looked for of: its longest.
 const MAX_MISSPELT: usize = 4;
 /// Fields of a course document that count, as a set of bits: which of the
@@ -47,13 +50,24 @@ pub(super) struct Budget {
     pub(super) postings: u64,
     /// Words of dictionaries to look at.
     pub(super) steps: u64,
+    /// Lessons of a segment of which each is looked at on its own.
+    pub(super) frequent: u64,
 }
 
 impl Budget {
     const WHOLE: Self = Self {
         postings: MAX_POSTINGS,
         steps: MAX_STEPS,
+        frequent: MAX_SINGLE,
     };
+
+    /// The postings of one form more; `false` when they are too many. The most
+    /// frequent forms say least; rarer ones may still fit.
+    pub(super) fn read(&mut self, form: &Form) -> bool {
+        let left = self.postings.checked_sub(form.info.doc_freq.into());
+        self.postings = left.unwrap_or(self.postings);
+        left.is_some()
+    }
 
     /// One word of a dictionary more; `false` when that is too many.
     pub(super) fn step(&mut self) -> bool {
