@@ -535,6 +535,8 @@ fn adding(catalog: &Catalog, dir: &Path) {
         .arg(copy.path().join("index"))
         .status();
     assert!(done.is_ok_and(|s| s.success()), "the index is copied");
+    // Else the first write of the index waits for the copy to reach the disk.
+    let _ = Command::new("sync").status();
     let mut index = Index::open(copy.path().join("index"), options(catalog)).expect("an index");
     let reader = index.reader();
     let mut live = catalog.live();

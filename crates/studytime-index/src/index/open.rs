@@ -180,6 +180,7 @@ impl Index {
             leap: 1 << 20,
             saved,
             waiting,
+            behind: false,
             doubtful: false,
             blobs: BTreeSet::new(),
             text_commit_ms: options.text_commit_ms,

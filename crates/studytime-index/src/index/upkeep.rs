@@ -9,8 +9,12 @@ use rusqlite::TransactionBehavior;
 use std::collections::BTreeMap;
 use studytime_schema::BlobId;
 
-/// Documents put into the text index between two commits, at most.
+/// Documents put into the text index between two commits, at most: some tenths of
+/// a second.
 const DOCS_PER_COMMIT: usize = 4_000;
+/// The same once more wait than that: what comes new waits for them anyway, and
+/// each commit less is a merge less.
+const DOCS_WHEN_BEHIND: usize = 16_000;
 /// Milliseconds without a commit after which the text writer is put to rest.
 const REST_AFTER_MS: u64 = 10_000;
 
@@ -113,7 +117,10 @@ impl Index {
             }
             self.last_commit = now;
             tick.changes.merge(self.count_blobs()?);
-            self.put_texts(DOCS_PER_COMMIT)?;
+            self.put_texts(match self.behind {
+                true => DOCS_WHEN_BEHIND,
+                false => DOCS_PER_COMMIT,
+            })?;
         }
         if self.waiting {
             // More than one batch waits: no use in resting between them.
@@ -138,7 +145,7 @@ impl Index {
     pub fn flush(&mut self) -> Result<Changes, ApplyError> {
         let changes = self.count_blobs()?;
         while self.waiting {
-            self.put_texts(DOCS_PER_COMMIT)?;
+            self.put_texts(DOCS_WHEN_BEHIND)?;
         }
         self.save_columns();
         Ok(changes)
@@ -192,6 +199,7 @@ impl Index {
         let queued = write::queued(&tx, self.stamp, most)?;
         let Some(last) = queued.last() else {
             self.waiting = false;
+            self.behind = false;
             self.doubtful = false;
             return Ok(());
         };
@@ -219,6 +227,7 @@ impl Index {
         tx.commit()?;
         self.doubtful = doubtful && !whole;
         self.waiting = !whole;
+        self.behind = !whole;
         Ok(())
     }
 }
