@@ -18,7 +18,7 @@ use tantivy::{Searcher, Term};
 
 /// Postings read for one query, at most. Beyond, later words and rarer forms
 /// are not looked at any more.
-const MAX_POSTINGS: u64 = 4_000_000;
+const MAX_POSTINGS: u64 = 6_000_000;
 /// Words of dictionaries looked at for one query, at most.
 const MAX_STEPS: u64 = 120_000;
 /// Lessons that have a word in one field and are looked at one by one, in one
