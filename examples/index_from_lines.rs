@@ -8,7 +8,6 @@
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use studytime_index::{CourseQuery, Facts, Index, Options};
@@ -31,13 +30,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
     }
     // Every feed that lists another one's course acts as a list here.
-    let lists: Vec<FeedId> = entries
-        .iter()
-        .filter(|e| e.message.content_type() == Some("studytime_course"))
-        .map(|e| (e.message.author(), 1))
-        .collect::<HashMap<_, _>>()
-        .into_keys()
-        .collect();
+    let mut lists: Vec<FeedId> = Vec::new();
+    for entry in &entries {
+        let author = entry.message.author();
+        let lists_one = entry.message.content_type() == Some("studytime_course");
+        if lists_one && !lists.contains(&author) {
+            lists.push(author);
+        }
+    }
     let dir = tempfile::tempdir()?;
     let options = Options {
         facts: Facts {

@@ -1,6 +1,6 @@
 //! Making a course's entry in the columns from its rows.
 
-use crate::columns::snapshot::{self, Dictionaries};
+use crate::columns::kept::{self, Dictionaries};
 use crate::columns::{Columns, CourseColumn};
 use crate::facts::Facts;
 use crate::merge::{Merged, merge};
@@ -8,7 +8,8 @@ use crate::popularity::{Popularity, popularity};
 use crate::store::{CourseStats, ListingRow, number_of, read};
 use crate::text::key;
 use rusqlite::Connection;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use studytime_schema::FeedId;
 use studytime_schema::fold::LearnerState;
@@ -190,48 +191,76 @@ impl Maker {
         Ok(columns)
     }
 
-    /// All courses as a snapshot of the columns has them, where it was made from
-    /// the same rows, lists and subjects; `None` when it was not.
-    pub(crate) fn read_snapshot(
+    /// All courses as a file of the columns has them, where it was made from the
+    /// same lists and subjects, and from rows of which only few changed until
+    /// `now`; with the change that it was made as of. `None` when it was not.
+    pub(crate) fn read_kept(
         &mut self,
         conn: &Connection,
-        bytes: &[u8],
-        change: u64,
-    ) -> rusqlite::Result<Option<Columns>> {
-        let Some(courses) = snapshot::read(bytes, self.made_from(change), &mut self.words) else {
+        file: Vec<u8>,
+        now: u64,
+    ) -> rusqlite::Result<Option<(Columns, u64)>> {
+        let opened = kept::open(file, self.made_from(), &mut self.words);
+        // Rows that fell back (a power cut) are others than the file knows.
+        let Some(opened) = opened.filter(|opened| opened.change <= now) else {
             return Ok(None);
         };
-        let popularities = self.popularities(conn)?;
-        let mut columns = Columns::new(self);
-        columns.reserve(courses.len());
-        for mut course in courses {
-            if let Some(popularity) = popularities.get(&course.number) {
-                course.popularity = *popularity;
-            }
-            columns.put(course.number, course.feed, Some(course));
+        let change = opened.change;
+        let mut columns = Columns::of(self, opened);
+        let few = columns.places() / 4 + 16;
+        let changed = read::changed_after(conn, (change, i64::MAX), few)?;
+        if changed.len() == few {
+            return Ok(None);
         }
-        // How far the learner is depends on more than rows.
+        let mut again: BTreeMap<FeedId, i64> = BTreeMap::new();
+        again.extend(changed.into_iter().map(|(feed, number, _)| (feed, number)));
+        // Whether a course is shown that no list names, and how far the learner
+        // is, depends on more than rows.
+        let standings = columns.taken().filter_map(|at| columns.standing(at));
+        let unlisted = standings.filter(|standing| standing.lists == 0);
+        again.extend(unlisted.map(|standing| (standing.feed, standing.number)));
         for feed in self.wanted() {
             if let Some(number) = number_of(conn, &feed)? {
-                let column = self.read(conn, number, feed)?;
-                columns.put(number, feed, column);
+                again.insert(feed, number);
             }
         }
-        Ok(Some(columns))
+        // Who is near the user may have changed since, and with it popularity.
+        let popularities = self.popularities(conn)?;
+        let mut other = Vec::new();
+        for standing in columns.taken().filter_map(|at| columns.standing(at)) {
+            let now = popularities.get(&standing.number).copied();
+            let now = now.unwrap_or_default();
+            if now != standing.popularity {
+                other.push((standing.feed, now));
+            }
+        }
+        for (feed, popularity) in other {
+            if let Some(course) = columns.by_feed(&feed).map(Cow::into_owned) {
+                let course = CourseColumn {
+                    popularity,
+                    ..course
+                };
+                columns.put(course.number, feed, Some(course));
+            }
+        }
+        for (feed, number) in again {
+            let column = self.read(conn, number, feed)?;
+            columns.put(number, feed, column);
+        }
+        Ok(Some((columns, change)))
     }
 
-    /// A snapshot of these columns, made from the rows as of this change.
-    pub(crate) fn snapshot(&self, columns: &Columns, change: u64) -> Vec<u8> {
-        let courses = columns.iter().map(|(_, course)| &**course);
-        snapshot::write(self.made_from(change), courses)
+    /// The columns, made from the rows as of this change, for a file.
+    pub(crate) fn kept(&self, columns: &Columns, change: u64) -> Option<Vec<u8>> {
+        kept::write(self.made_from(), change, columns)
     }
 
-    /// A fingerprint of what entries are made from.
-    fn made_from(&self, change: u64) -> u64 {
+    /// A fingerprint of what entries are made from beside rows.
+    fn made_from(&self) -> u64 {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
         let mut hasher = DefaultHasher::new();
         let facts = &self.facts;
-        (change, &facts.lists, &facts.own, &facts.opened).hash(&mut hasher);
+        (&facts.lists, &facts.own, &facts.opened).hash(&mut hasher);
         match &self.subjects {
             Some(table) => table.fingerprint(),
             None => SubjectTable::builtin_fingerprint(),
@@ -248,13 +277,9 @@ impl Maker {
         conn: &Connection,
     ) -> rusqlite::Result<HashMap<i64, Popularity>> {
         let mut learners: HashMap<i64, Vec<FeedId>> = HashMap::new();
-        if !self.facts.reach.is_empty() {
-            read::enrolments(conn, |course, learner| {
-                if self.facts.reach.contains_key(&learner) {
-                    learners.entry(course).or_default().push(learner);
-                }
-            })?;
-        }
+        read::enrolments(conn, self.facts.reach.keys(), |course, learner| {
+            learners.entry(course).or_default().push(learner);
+        })?;
         let weighed = learners
             .iter()
             .map(|(course, l)| (*course, popularity(l, &self.facts)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// A value that many courses share: one copy of it, and a small number to count
 /// by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SharedWord {
     id: u32,
     text: Arc<str>,
@@ -14,6 +14,12 @@ impl SharedWord {
     /// Its number among the values of its kind.
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+}
+
+impl std::fmt::Debug for SharedWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.text.fmt(f)
     }
 }
 
@@ -61,10 +67,14 @@ impl Met {
         }
     }
 
+    /// The one copy of the value of a number.
+    pub(crate) fn word(&self, id: u32) -> Option<&SharedWord> {
+        self.0.get(id as usize).and_then(Option::as_ref)
+    }
+
     /// The value of a number.
     pub(crate) fn text(&self, id: u32) -> &str {
-        let word = self.0.get(id as usize).and_then(Option::as_ref);
-        word.map_or("", |w| w)
+        self.word(id).map_or("", |word| word)
     }
 
     /// By number, whether the value is one of those asked for.
@@ -75,23 +85,22 @@ impl Met {
 }
 
 /// How often the values of one kind were met.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Counts(Vec<usize>);
 
 impl Counts {
-    pub(crate) fn add(&mut self, id: u32) {
+    /// Changes how often the value of a number was.
+    pub(crate) fn change(&mut self, id: u32, change: impl Fn(&mut usize)) {
         let at = id as usize;
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
         }
-        if let Some(count) = self.0.get_mut(at) {
-            *count += 1;
-        }
+        self.0.get_mut(at).map(change);
     }
 
     /// The values met, with how often; in no order to rely on.
-    pub(crate) fn met(self, values: &Met) -> impl Iterator<Item = (&str, usize)> {
-        let counts = (0..).zip(self.0).filter(|(_, count)| *count > 0);
-        counts.map(|(id, count)| (values.text(id), count))
+    pub(crate) fn met<'a>(&'a self, values: &'a Met) -> impl Iterator<Item = (&'a str, usize)> {
+        let counts = (0..).zip(&self.0).filter(|(_, count)| **count > 0);
+        counts.map(|(id, count)| (values.text(id), *count))
     }
 }

@@ -1,11 +1,11 @@
 //! Names in one piece of memory, most popular first, to complete what is being
 //! typed: looking through all of them takes less than a millisecond.
 
-use super::{Columns, CourseColumn};
+use super::Columns;
 use crate::text::key;
 use crate::word::SharedWord;
 use memchr::memmem::Finder;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 /// With fewer courses than this, all is made anew after every change.
@@ -28,19 +28,19 @@ impl Names {
         let mut starts = Vec::with_capacity(ranks.order.len());
         let mut keywords: HashMap<u32, (SharedWord, usize)> = HashMap::new();
         for at in &ranks.order {
-            let Some(course) = columns.get(*at).filter(|c| !c.deprecated) else {
+            if columns.lean(*at).is_none_or(|lean| lean.deprecated) {
                 continue;
-            };
+            }
             let Ok(start) = u32::try_from(text.len()) else {
                 break;
             };
             starts.push((start, *at));
             text.push('\n');
-            text.push_str(&course.key);
-            for word in &course.keywords {
+            text.push_str(columns.key(*at));
+            columns.each_keyword(*at, |word| {
                 let found = keywords.entry(word.id());
                 found.or_insert_with(|| (word.clone(), 0)).1 += 1;
-            }
+            });
         }
         let mut keywords: Vec<_> = keywords
             .into_values()
@@ -89,6 +89,8 @@ impl Names {
 pub(super) struct Completions {
     names: OnceLock<Arc<Names>>,
     changed: Vec<u32>,
+    /// The same, to look up.
+    known: HashSet<u32>,
 }
 
 impl Completions {
@@ -97,9 +99,8 @@ impl Completions {
             return;
         }
         if courses < FEW || self.changed.len() > courses / 64 {
-            self.names = OnceLock::new();
-            self.changed = Vec::new();
-        } else if !self.changed.contains(&at) {
+            *self = Self::default();
+        } else if self.known.insert(at) {
             self.changed.push(at);
         }
     }
@@ -112,11 +113,8 @@ impl Completions {
 }
 
 /// Where a name has what is being typed: at the start of which word, from 0.
-pub(crate) fn word_start(course: &CourseColumn, typed: &str) -> Option<usize> {
-    text_start(&course.key, typed)
-}
-
-/// The same for any text in its comparable form.
+///
+/// Names and typed text are in their comparable form.
 pub(crate) fn text_start(name: &str, typed: &str) -> Option<usize> {
     name.split(' ')
         .scan(0, |start, word| {

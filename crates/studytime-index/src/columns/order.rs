@@ -40,6 +40,14 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// One that was made before, by an earlier run.
+    pub(super) fn known(order: Vec<u32>, places: usize) -> Self {
+        Self {
+            now: OnceLock::from(Arc::new(Ranks::new(order, places))),
+            ..Self::default()
+        }
+    }
+
     /// Says that a course came, went or may stand elsewhere.
     pub(super) fn touch(&mut self, at: u32) {
         if let Some(now) = self.now.take() {

@@ -8,7 +8,6 @@ use crate::store::{Row, read};
 use crate::text::search::ABOUT;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use studytime_schema::{BlobId, FeedId};
 
 /// Entries made anew: `None` for a course that is not shown.
@@ -35,13 +34,13 @@ pub(super) fn put_columns(all: &mut Columns, made: Made, changes: &mut Changes) 
         if new.is_some() || old.is_some() {
             shown.insert(feed);
         }
-        note_change(feed, old.as_deref(), new.as_ref(), changes);
+        note_change(feed, old.as_ref(), new.as_ref(), changes);
     }
     // What happened inside courses that are not shown is nobody's business yet.
     changes
         .courses
-        .retain(|c| shown.contains(c) || all.by_feed(c).is_some());
-    changes.lessons.retain(|(c, _)| all.by_feed(c).is_some());
+        .retain(|c| shown.contains(c) || all.place_of(c).is_some());
+    changes.lessons.retain(|(c, _)| all.place_of(c).is_some());
 }
 
 /// Notes what is different between two entries of a course.
@@ -69,12 +68,12 @@ fn note_change(
 /// Notes what is different between all entries before and after.
 pub(super) fn compare(before: &Columns, after: &Columns, changes: &mut Changes) {
     for (_, new) in after.iter() {
-        let old = before.by_feed(&new.feed).map(Arc::as_ref);
-        note_change(new.feed, old, Some(new), changes);
+        let old = before.by_feed(&new.feed);
+        note_change(new.feed, old.as_deref(), Some(&new), changes);
     }
     for (_, old) in before.iter() {
-        if after.by_feed(&old.feed).is_none() {
-            note_change(old.feed, Some(old), None, changes);
+        if after.place_of(&old.feed).is_none() {
+            note_change(old.feed, Some(&old), None, changes);
         }
     }
 }
@@ -108,7 +107,8 @@ pub(super) fn missing_texts(
 /// Notes the texts that are shown and missing.
 pub(super) fn note_missing(columns: &Columns, missing: &Missing, changes: &mut Changes) {
     for (row, number, blob) in missing {
-        let course = columns.by_number(*number).and_then(|at| columns.get(at));
+        let course = columns.by_number(*number);
+        let course = course.and_then(|at| columns.standing(at));
         if let Some(course) = course.filter(|_| counts(columns, *row)) {
             changes.text_blobs.insert(TextBlob {
                 blob: *blob,

@@ -89,7 +89,7 @@ impl Index {
         }
         if old.reach != facts.reach {
             let now = self.maker.popularities(&self.conn)?;
-            for (_, course) in shown.iter() {
+            for course in shown.taken().filter_map(|at| shown.standing(at)) {
                 let new = now.get(&course.number).copied().unwrap_or_default();
                 if new != course.popularity {
                     touched.insert(course.number, course.feed);

@@ -89,6 +89,8 @@ pub struct Index {
     saved: u64,
     /// Whether rows wait for the text index.
     waiting: bool,
+    /// Whether more wait than one commit takes.
+    behind: bool,
     /// Whether waiting rows may be called fresh that the text index has: it was
     /// committed, and then the rows were not. Until none waits any more.
     doubtful: bool,

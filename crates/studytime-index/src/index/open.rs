@@ -150,20 +150,16 @@ impl Index {
         maker.learner = Arc::new(learner(&conn, &maker.facts.own).map_err(sql)?);
         let mut numbers = FeedNumbers::default();
         number_wanted(&mut conn, &mut numbers, &maker).map_err(sql)?;
-        let snapshot = std::fs::read(home.join(SNAPSHOT)).unwrap_or_default();
-        let kept = maker
-            .read_snapshot(&conn, &snapshot, last_change)
-            .map_err(sql)?;
-        let saved = if kept.is_some() { last_change } else { 0 };
-        if kept.is_none() {
-            // It never fits again; where there is none, all is well.
-            let _ = std::fs::remove_file(home.join(SNAPSHOT));
-        }
-        let mut columns = match kept {
-            Some(columns) => columns,
-            None => maker.read_all(&conn).map_err(sql)?,
+        let file = std::fs::read(home.join(SNAPSHOT)).unwrap_or_default();
+        let kept = maker.read_kept(&conn, file, last_change).map_err(sql)?;
+        let (mut columns, saved) = match kept {
+            Some(kept) => kept,
+            None => {
+                // It never fits again; where there is none, all is well.
+                let _ = std::fs::remove_file(home.join(SNAPSHOT));
+                (maker.read_all(&conn).map_err(sql)?, 0)
+            }
         };
-        drop(snapshot);
         columns.position = position;
         let waiting = !write::queued(&conn, stamp, 1).map_err(sql)?.is_empty();
         let pool = Pool::new(home.join("index.db"), options.readers);
@@ -184,6 +180,7 @@ impl Index {
             leap: 1 << 20,
             saved,
             waiting,
+            behind: false,
             doubtful: false,
             blobs: BTreeSet::new(),
             text_commit_ms: options.text_commit_ms,

@@ -9,8 +9,12 @@ use rusqlite::TransactionBehavior;
 use std::collections::BTreeMap;
 use studytime_schema::BlobId;
 
-/// Documents put into the text index between two commits, at most.
+/// Documents put into the text index between two commits, at most: some tenths of
+/// a second.
 const DOCS_PER_COMMIT: usize = 4_000;
+/// The same once more wait than that: what comes new waits for them anyway, and
+/// each commit less is a merge less.
+const DOCS_WHEN_BEHIND: usize = 16_000;
 /// Milliseconds without a commit after which the text writer is put to rest.
 const REST_AFTER_MS: u64 = 10_000;
 
@@ -61,6 +65,9 @@ impl Index {
         }
         let columns = read_touched(&tx, &mut self.maker, &touched)?;
         let change = self.last_change + self.leap;
+        for number in touched.keys() {
+            write::note_changed(&tx, *number, change)?;
+        }
         if !touched.is_empty() {
             store::set_meta(&tx, "change", change)?;
         }
@@ -110,7 +117,10 @@ impl Index {
             }
             self.last_commit = now;
             tick.changes.merge(self.count_blobs()?);
-            self.put_texts(DOCS_PER_COMMIT)?;
+            self.put_texts(match self.behind {
+                true => DOCS_WHEN_BEHIND,
+                false => DOCS_PER_COMMIT,
+            })?;
         }
         if self.waiting {
             // More than one batch waits: no use in resting between them.
@@ -135,20 +145,24 @@ impl Index {
     pub fn flush(&mut self) -> Result<Changes, ApplyError> {
         let changes = self.count_blobs()?;
         while self.waiting {
-            self.put_texts(DOCS_PER_COMMIT)?;
+            self.put_texts(DOCS_WHEN_BEHIND)?;
         }
         self.save_columns();
         Ok(changes)
     }
 
-    /// Writes the columns to a file from which the next start reads them. Without
-    /// it a start takes longer, so nothing is said when it fails.
+    /// Writes the columns to a file from which the next start reads them, when
+    /// the one that is there has become too old. Without it a start takes longer,
+    /// so nothing is said when it fails.
     fn save_columns(&mut self) {
         let columns = self.shared.columns();
-        if self.saved == self.last_change || columns.places() < MANY {
+        let places = columns.places();
+        if places < MANY || (self.saved > 0 && !self.changed_much(places)) {
             return;
         }
-        let bytes = self.maker.snapshot(&columns, self.last_change);
+        let Some(bytes) = self.maker.kept(&columns, self.last_change) else {
+            return;
+        };
         let home = self.folder.generation(self.generation);
         let temporary = home.join("columns.tmp");
         let written = std::fs::write(&temporary, bytes)
@@ -156,6 +170,14 @@ impl Index {
         if written.is_ok() {
             self.saved = self.last_change;
         }
+    }
+
+    /// Whether reading what changed since the file was written would hold up the
+    /// next start.
+    fn changed_much(&self, courses: usize) -> bool {
+        let few = courses / 100 + 50;
+        let changed = read::changed_after(&self.conn, (self.saved, i64::MAX), few);
+        changed.is_ok_and(|changed| changed.len() == few)
     }
 
     /// Puts queued rows into the text index, at most so many, and commits.
@@ -177,6 +199,7 @@ impl Index {
         let queued = write::queued(&tx, self.stamp, most)?;
         let Some(last) = queued.last() else {
             self.waiting = false;
+            self.behind = false;
             self.doubtful = false;
             return Ok(());
         };
@@ -204,6 +227,7 @@ impl Index {
         tx.commit()?;
         self.doubtful = doubtful && !whole;
         self.waiting = !whole;
+        self.behind = !whole;
         Ok(())
     }
 }

@@ -11,11 +11,10 @@ use studytime_schema::FeedId;
 use studytime_schema::fold::{self, successors};
 use studytime_schema::view::{CourseOutline, CourseRecord, LessonView};
 
-/// The user's lists that name a course, in the user's order.
-pub(super) fn lists(columns: &Columns, course: &CourseColumn) -> Vec<FeedId> {
+/// The user's lists at these places of the user's order.
+pub(super) fn lists(columns: &Columns, places: &[u16]) -> Vec<FeedId> {
     let lists = &columns.facts.lists;
-    course
-        .lists
+    places
         .iter()
         .filter_map(|at| lists.get(usize::from(*at)).copied())
         .collect()
@@ -60,7 +59,7 @@ pub(super) fn replaced_by(columns: &Columns, course: &CourseColumn) -> Option<Co
     let known = chain
         .iter()
         .rev()
-        .find(|feed| columns.by_feed(feed).is_some());
+        .find(|feed| columns.place_of(feed).is_some());
     known
         .or(chain.first())
         .map(|feed| course_ref(columns, *feed))

@@ -53,7 +53,7 @@ pub(super) fn card(
         license: record.license,
         deprecated: course.deprecated,
         successor: course.successor,
-        listed_by: answer::lists(columns, course),
+        listed_by: answer::lists(columns, &course.lists),
         lessons: usize::try_from(course.stats.lessons).unwrap_or(usize::MAX),
         bytes_total: course.stats.bytes_total,
         bytes_here: course.stats.bytes_here,

@@ -26,7 +26,8 @@ pub(super) fn course(shared: &Shared, feed: &FeedId) -> Result<Option<CourseDeta
     };
     let (record, published) = answer::record(&conn, &columns, number, *feed)?;
     let stats = read::stats_of(&conn, number)?;
-    let column = columns.by_feed(feed).cloned();
+    let column = columns.by_feed(feed);
+    let column = column.as_deref();
     if column.is_none() && stats.is_none() && record.name.is_empty() {
         return Ok(None);
     }
@@ -65,9 +66,7 @@ pub(super) fn course(shared: &Shared, feed: &FeedId) -> Result<Option<CourseDeta
         subject,
         about,
         lists,
-        replaced_by: column
-            .as_ref()
-            .and_then(|c| answer::replaced_by(&columns, c)),
+        replaced_by: column.and_then(|c| answer::replaced_by(&columns, c)),
         learners,
         published,
         updated: stats.map_or(0, |s| s.updated),

@@ -1,13 +1,12 @@
 //! Lists of courses: text, filters, facets, order, page.
 
-use super::filter::filter;
+use super::filter::Filters;
 use super::{Shared, cards};
 use crate::QueryError;
-use crate::columns::Columns;
-use crate::model::{CourseCard, CourseQuery, Page, Sort};
-use crate::store::{Row, row_of};
-use crate::text::gather::Match;
-use crate::text::search::{self, Manner, Searched};
+use crate::columns::{Columns, Counter};
+use crate::model::{CourseCard, CourseQuery, Facets, Page, Sort};
+use crate::text::gather::{Address, Match};
+use crate::text::search::{self, Manner, Searched, Texts};
 use crate::text::snippet::Sought;
 use crate::text::{Asked, ask};
 
@@ -18,14 +17,14 @@ const FEW: usize = 5;
 /// overlap nor leave gaps: what was asked for, then popularity, which ends with
 /// the feed id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Candidate {
+struct Candidate {
     /// What it is sorted by, smallest first.
     sort: u64,
     rank: u32,
     /// Its place in the columns.
-    pub(super) at: u32,
-    /// The document of the lesson that matches best.
-    pub(super) lesson: Option<u64>,
+    at: u32,
+    /// The lesson that matches best.
+    lesson: Option<Address>,
 }
 
 /// What a better match is sorted by: exact ones first, then by score. Scores
@@ -35,6 +34,18 @@ fn relevance(exact: bool, score: f32) -> u64 {
     u64::from(!exact) << 32 | (u64::from(u32::MAX) - score)
 }
 
+/// What was found of a query, without what cards show of it.
+#[derive(Default)]
+struct Found {
+    /// Of the page: places, and the lessons that match best.
+    page: Vec<(u32, Option<u64>)>,
+    total: usize,
+    facets: Facets,
+    /// What snippets mark.
+    sought: Vec<Sought>,
+    approximate: bool,
+}
+
 pub(super) fn courses(
     shared: &Shared,
     query: &CourseQuery,
@@ -42,86 +53,143 @@ pub(super) fn courses(
     let columns = shared.columns();
     let limit = query.limit.min(CourseQuery::MAX_LIMIT);
     let asked = ask(&query.text);
-    let (candidates, sought, approximate) = if asked.is_empty() {
-        (all(&columns), Vec::new(), false)
-    } else {
-        matching(shared, &columns, &asked)?
+    let found = match asked.as_slice() {
+        [] => listed(&columns, query, limit),
+        asked => matched(shared, &columns, query, asked, limit)?,
     };
-    let (mut kept, facets) = filter(&columns, query, candidates);
-    let total = kept.len();
-    resort(&columns, query.sort, &mut kept);
-    let end = query.offset.saturating_add(limit).min(total);
-    if end < total && end > 0 {
+    let items = found
+        .page
+        .iter()
+        .filter_map(|(at, lesson)| Some((columns.get(*at)?, *lesson)))
+        .map(|(course, lesson)| cards::card(shared, &columns, &course, lesson, &found.sought))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Page {
+        items,
+        total: found.total,
+        offset: query.offset,
+        limit,
+        facets: found.facets,
+        approximate: found.approximate,
+    })
+}
+
+/// Without words: all courses that pass, in an order that is kept.
+fn listed(columns: &Columns, query: &CourseQuery, limit: usize) -> Found {
+    let filters = Filters::new(columns, query);
+    let ranks = columns.sorted(query.sort);
+    let mut found = Found::default();
+    if filters.pass_current() {
+        let current = |at: &&u32| columns.lean(**at).is_some_and(|c| !c.deprecated);
+        let page = ranks.order.iter().filter(current);
+        let page = page.skip(query.offset).take(limit);
+        found.page = page.map(|at| (*at, None)).collect();
+        found.total = columns.counter().current();
+        if query.facets {
+            found.facets = columns.counter().facets(columns.values());
+        }
+        return found;
+    }
+    let mut counter = Counter::default();
+    let mut pass = |at: &u32| filters.pass(columns, *at, &mut counter);
+    let mut kept: Vec<(u32, u32)> = match query.started == Some(true) && !query.facets {
+        true => started(columns)
+            .filter(&mut pass)
+            .map(|at| (ranks.of(at), at))
+            .collect(),
+        // In the order in which they lie in memory.
+        false => columns
+            .taken()
+            .filter(&mut pass)
+            .map(|at| (ranks.of(at), at))
+            .collect(),
+    };
+    found.total = kept.len();
+    let page = page_of(&mut kept, query.offset, limit);
+    found.page = page.iter().map(|(_, at)| (*at, None)).collect();
+    if query.facets {
+        found.facets = counter.facets(columns.values());
+    }
+    found
+}
+
+/// Of all that are kept, the page that is asked for: smallest first.
+fn page_of<T: Ord>(kept: &mut Vec<T>, offset: usize, limit: usize) -> &[T] {
+    let end = offset.saturating_add(limit).min(kept.len());
+    if end < kept.len() && end > 0 {
         kept.select_nth_unstable(end - 1);
         kept.truncate(end);
     }
     kept.sort_unstable();
-    let page = kept.get(query.offset.min(end)..end).unwrap_or_default();
-    let items = page
-        .iter()
-        .filter_map(|c| columns.get(c.at).map(|course| (course, c.lesson)))
-        .map(|(course, lesson)| cards::card(shared, &columns, course, lesson, &sought))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Page {
-        items,
+    kept.get(offset.min(end)..end).unwrap_or_default()
+}
+
+/// The places of the started courses.
+fn started(columns: &Columns) -> impl Iterator<Item = u32> {
+    let enrolled = columns.learner.enrolments().into_iter();
+    enrolled.filter_map(|e| columns.place_of(&e.feed_id))
+}
+
+/// The courses with these words that pass.
+fn matched(
+    shared: &Shared,
+    columns: &Columns,
+    query: &CourseQuery,
+    asked: &[Asked],
+    limit: usize,
+) -> Result<Found, QueryError> {
+    let texts = Texts::now(&shared.text, &shared.scratch);
+    let (mut kept, sought, approximate) = matching(&texts, columns, asked)?;
+    let filters = Filters::new(columns, query);
+    let mut counter = Counter::default();
+    kept.retain(|candidate| filters.pass(columns, candidate.at, &mut counter));
+    let total = kept.len();
+    resort(columns, query.sort, &mut kept);
+    let page = page_of(&mut kept, query.offset, limit);
+    let lesson = |c: &Candidate| c.lesson.map_or(Ok(None), |at| texts.doc(at));
+    let page = page.iter().map(|c| Ok((c.at, lesson(c)?)));
+    Ok(Found {
+        page: page.collect::<Result<_, QueryError>>()?,
         total,
-        offset: query.offset,
-        limit,
-        facets,
+        facets: match query.facets {
+            true => counter.facets(columns.values()),
+            false => Facets::default(),
+        },
+        sought,
         approximate,
     })
 }
 
-fn all(columns: &Columns) -> Vec<Candidate> {
-    let ranks = columns.ranks();
-    let candidate = |(rank, at): (u32, &u32)| Candidate {
-        sort: 0,
-        rank,
-        at: *at,
-        lesson: None,
-    };
-    (0..).zip(&ranks.order).map(candidate).collect()
-}
-
 /// Sorts by something else than relevance.
 fn resort(columns: &Columns, sort: Sort, candidates: &mut [Candidate]) {
-    let names = (sort == Sort::Name).then(|| columns.names());
+    if sort == Sort::Relevance {
+        return;
+    }
+    let ranks = columns.sorted(sort);
     for candidate in candidates {
-        let course = columns.lean(candidate.at);
-        candidate.sort = match sort {
-            Sort::Relevance => return,
-            Sort::Popular => 0,
-            Sort::Newest => u64::MAX - course.map_or(0, |c| c.since),
-            Sort::Shortest => course.map_or(u64::MAX, |c| c.minutes),
-            Sort::Name => names.as_ref().map_or(0, |n| n.of(candidate.at).into()),
-        };
+        candidate.sort = 0;
+        candidate.rank = ranks.of(candidate.at);
     }
 }
 
 /// The courses that have the words, what snippets mark, and whether similar
 /// words were taken in.
 fn matching(
-    shared: &Shared,
+    texts: &Texts<'_>,
     columns: &Columns,
     asked: &[Asked],
 ) -> Result<(Vec<Candidate>, Vec<Sought>, bool), QueryError> {
     let every = u32::try_from(asked.len()).unwrap_or(u32::MAX);
-    let wanted = (1_u32 << every.min(31)) - 1;
-    let counts = |doc| match row_of(doc) {
-        Row::Listing(id) => columns.counts(id),
-        Row::Lesson(_) => 0,
-    };
     let place = |course: u64| columns.by_number(course.cast_signed());
     let known = search::Courses {
-        counts,
+        counts: |row: u32| columns.counts(row.into()),
         languages: columns.languages(),
         language: |course| place(course).map_or(0, |at| columns.language(at)),
         place,
         places: columns.places(),
     };
-    let find = |manner| search::search(&shared.text, &shared.scratch, asked, manner, &known);
+    let find = |manner| texts.search(asked, manner, &known);
     let gather = |matches: &[Match], least| -> Vec<Match> {
-        let enough = |m: &&Match| (m.words & wanted).count_ones() >= least;
+        let enough = |m: &&Match| m.words.count_ones() >= least;
         matches.iter().filter(enough).copied().collect()
     };
     let exact = find(Manner::Exact)?;

@@ -1,31 +1,15 @@
 //! Which courses pass, and what the others would have been.
 
-use super::courses::Candidate;
-use crate::columns::{Columns, Lean, Values};
-use crate::model::{CourseQuery, DurationBand, FacetCount, Facets};
-use crate::word::{Counts, Met};
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use crate::columns::{Columns, Counter, Facet, Lean};
+use crate::model::CourseQuery;
+use crate::word::Met;
 
-/// The filters, each a bit of what a course fails.
-mod fails {
-    pub(super) const CATEGORY: u16 = 1;
-    pub(super) const SUBJECT: u16 = 2;
-    pub(super) const LANGUAGE: u16 = 4;
-    pub(super) const LEVEL: u16 = 8;
-    pub(super) const PROVIDER: u16 = 16;
-    pub(super) const LICENSE: u16 = 32;
-    pub(super) const DURATION: u16 = 64;
-    pub(super) const STARTED: u16 = 128;
-    pub(super) const ON_DEVICE: u16 = 256;
-    pub(super) const DEPRECATED: u16 = 512;
-    /// Filters without a facet.
-    pub(super) const OTHER: u16 = 1024;
-}
+/// The bit of filters without a facet.
+const OTHER: u16 = 1 << 15;
 
 /// A query's filters, made ready to compare: by number of a value, whether it
 /// passes; `None` where all do.
-struct Filters<'a> {
+pub(super) struct Filters<'a> {
     query: &'a CourseQuery,
     category: Passes,
     subject: Passes,
@@ -47,7 +31,7 @@ fn passes(passes: &Passes, value: u32) -> bool {
 }
 
 impl<'a> Filters<'a> {
-    fn new(columns: &Columns, query: &'a CourseQuery) -> Self {
+    pub(super) fn new(columns: &Columns, query: &'a CourseQuery) -> Self {
         let values = columns.values();
         let asked = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
         let lower = |text: &Option<String>| asked(text).map(|t| t.trim().to_lowercase());
@@ -72,6 +56,25 @@ impl<'a> Filters<'a> {
         }
     }
 
+    /// Whether all courses pass that are not deprecated, and no others.
+    pub(super) fn pass_current(&self) -> bool {
+        let q = self.query;
+        let values = [
+            &self.category,
+            &self.subject,
+            &self.language,
+            &self.provider,
+            &self.license,
+        ];
+        values.iter().all(|asked| asked.is_none())
+            && (self.level, self.band) == (0, 0)
+            && self.list.is_none()
+            && q.started.is_none()
+            && !q.on_device
+            && !q.include_deprecated
+    }
+
+    /// What the course at a place fails, as a set of bits.
     fn fails(&self, columns: &Columns, at: u32, course: &Lean) -> u16 {
         let q = self.query;
         let mut fails = 0;
@@ -80,169 +83,47 @@ impl<'a> Filters<'a> {
                 fails |= bit;
             }
         };
-        check(fails::CATEGORY, passes(&self.category, course.category));
-        check(fails::SUBJECT, passes(&self.subject, course.subject));
-        check(
-            fails::LANGUAGE,
-            passes(&self.language, course.language) || passes(&self.tag, course.tag),
-        );
-        check(fails::LEVEL, self.level == 0 || self.level == course.level);
-        check(fails::PROVIDER, passes(&self.provider, course.provider));
-        check(fails::LICENSE, passes(&self.license, course.license));
-        check(fails::DURATION, self.band == 0 || self.band == course.band);
-        check(
-            fails::STARTED,
-            q.started.is_none_or(|s| s == course.started),
-        );
-        check(fails::ON_DEVICE, !q.on_device || course.on_device);
+        let value = |asked, value| passes(asked, value);
+        let language = value(&self.language, course.language) || value(&self.tag, course.tag);
         // Whoever started a course keeps it.
         let kept = course.started && q.started == Some(true);
-        check(
-            fails::DEPRECATED,
-            q.include_deprecated || kept || !course.deprecated,
-        );
+        for (facet, passes) in [
+            (Facet::Category, value(&self.category, course.category)),
+            (Facet::Subject, value(&self.subject, course.subject)),
+            (Facet::Language, language),
+            (Facet::Level, self.level == 0 || self.level == course.level),
+            (Facet::Provider, value(&self.provider, course.provider)),
+            (Facet::License, value(&self.license, course.license)),
+            (Facet::Duration, self.band == 0 || self.band == course.band),
+            (
+                Facet::Started,
+                q.started.is_none_or(|s| s == course.started),
+            ),
+            (Facet::OnDevice, !q.on_device || course.on_device),
+            (
+                Facet::Deprecated,
+                q.include_deprecated || kept || !course.deprecated,
+            ),
+        ] {
+            check(facet.bit(), passes);
+        }
         if let Some(list) = self.list {
-            let course = columns.get(at);
-            let listed = |list: u16| course.is_some_and(|c| c.lists.contains(&list));
-            check(fails::OTHER, list.is_some_and(listed));
+            let listed = |list: u16| columns.lists(at).contains(&list);
+            check(OTHER, list.is_some_and(listed));
         }
         fails
     }
-}
 
-/// Keeps what passes, and counts facets on the way: a course that fails one
-/// filter only still counts for that filter's own facet.
-pub(super) fn filter(
-    columns: &Columns,
-    query: &CourseQuery,
-    candidates: Vec<Candidate>,
-) -> (Vec<Candidate>, Facets) {
-    let filters = Filters::new(columns, query);
-    let mut count = Counter::default();
-    let mut kept = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let Some(course) = columns.lean(candidate.at) else {
-            continue;
+    /// Whether the course at a place passes. It is counted on the way: one that
+    /// fails one filter only still counts for that filter's own facet.
+    pub(super) fn pass(&self, columns: &Columns, at: u32, count: &mut Counter) -> bool {
+        let Some(course) = columns.lean(at) else {
+            return false;
         };
-        let fails = filters.fails(columns, candidate.at, course);
-        if query.facets && fails.count_ones() <= 1 {
-            count.course(course, fails);
+        let fails = self.fails(columns, at, course);
+        if self.query.facets && fails.count_ones() <= 1 {
+            count.add(course, |facet| fails & !facet.bit() == 0);
         }
-        if fails == 0 {
-            kept.push(candidate);
-        }
+        fails == 0
     }
-    (kept, count.facets(columns.values()))
-}
-
-#[derive(Default)]
-struct Counter {
-    categories: Counts,
-    subjects: Counts,
-    languages: Counts,
-    providers: Counts,
-    licenses: Counts,
-    levels: [usize; 3],
-    durations: [usize; 3],
-    started: usize,
-    on_device: usize,
-    deprecated: usize,
-}
-
-impl Counter {
-    fn course(&mut self, course: &Lean, fails: u16) {
-        let only = |bit: u16| fails & !bit == 0;
-        if only(fails::CATEGORY) {
-            self.categories.add(course.category);
-        }
-        if only(fails::SUBJECT) {
-            self.subjects.add(course.subject);
-        }
-        if only(fails::LANGUAGE) {
-            self.languages.add(course.language);
-        }
-        if only(fails::PROVIDER) {
-            self.providers.add(course.provider);
-        }
-        if only(fails::LICENSE) {
-            self.licenses.add(course.license);
-        }
-        if only(fails::LEVEL)
-            && let Some(level) = course.level.checked_sub(1)
-            && let Some(count) = self.levels.get_mut(usize::from(level))
-        {
-            *count += 1;
-        }
-        if only(fails::DURATION)
-            && let Some(band) = course.band.checked_sub(1)
-            && let Some(count) = self.durations.get_mut(usize::from(band))
-        {
-            *count += 1;
-        }
-        self.started += usize::from(only(fails::STARTED) && course.started);
-        self.on_device += usize::from(only(fails::ON_DEVICE) && course.on_device);
-        self.deprecated += usize::from(only(fails::DEPRECATED) && course.deprecated);
-    }
-
-    fn facets(self, values: &Values) -> Facets {
-        use studytime_schema::content::Level;
-        let levels = Level::ALL.map(Level::as_str).into_iter().zip(self.levels);
-        let bands = [
-            DurationBand::Short,
-            DurationBand::Medium,
-            DurationBand::Long,
-        ];
-        let durations = bands
-            .map(DurationBand::as_str)
-            .into_iter()
-            .zip(self.durations);
-        let fixed = |counts: &mut dyn Iterator<Item = (&'static str, usize)>| {
-            counts
-                .filter(|(_, count)| *count > 0)
-                .map(|(value, count)| FacetCount {
-                    value: value.to_owned(),
-                    count,
-                })
-                .collect()
-        };
-        Facets {
-            categories: ranked(self.categories.met(&values.categories), false),
-            subjects: ranked(self.subjects.met(&values.subjects), false),
-            languages: ranked(self.languages.met(&values.languages), false),
-            levels: fixed(&mut levels.into_iter()),
-            providers: ranked(self.providers.met(&values.providers), true),
-            licenses: ranked(self.licenses.met(&values.licenses), true),
-            durations: fixed(&mut durations.into_iter()),
-            started: self.started,
-            on_device: self.on_device,
-            deprecated: self.deprecated,
-        }
-    }
-}
-
-/// Most frequent first. Spellings that differ in case only are one value, told
-/// in the most frequent spelling.
-fn ranked<'a>(counts: impl Iterator<Item = (&'a str, usize)>, fold_case: bool) -> Vec<FacetCount> {
-    let mut single: Vec<(&str, usize)> = counts.filter(|(v, _)| !v.is_empty()).collect();
-    single.sort_by(|a, b| (Reverse(a.1), a.0).cmp(&(Reverse(b.1), b.0)));
-    let mut out: Vec<FacetCount> = Vec::with_capacity(single.len());
-    let mut places: HashMap<String, usize> = HashMap::new();
-    for (value, count) in single {
-        let same = if fold_case {
-            value.to_lowercase()
-        } else {
-            value.to_owned()
-        };
-        let at = *places.entry(same).or_insert(out.len());
-        match out.get_mut(at) {
-            Some(known) => known.count += count,
-            None => out.push(FacetCount {
-                value: value.to_owned(),
-                count,
-            }),
-        }
-    }
-    out.sort_by(|a, b| (Reverse(a.count), &a.value).cmp(&(Reverse(b.count), &b.value)));
-    out.truncate(Facets::MAX_VALUES);
-    out
 }

@@ -73,6 +73,7 @@ fn enrolled(
         let (mut progress, _) = answer::progress(columns, &feed, outlines.get(&feed)?);
         progress.last_active = progress.last_active.max(enrolment.time);
         let column = columns.by_feed(&feed);
+        let column = column.as_deref();
         let record = match column {
             Some(c) => {
                 let conn = shared.pool.get()?;

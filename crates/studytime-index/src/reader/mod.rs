@@ -58,10 +58,17 @@ impl Shared {
     }
 
     /// Changes the columns: in place while no reader holds a snapshot, else a
-    /// copy of them.
+    /// copy of them, which is made while readers go on. There is one writer.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Columns)) {
         let mut columns = self.columns.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut columns));
+        if let Some(columns) = Arc::get_mut(&mut columns) {
+            return change(columns);
+        }
+        let before = Arc::clone(&columns);
+        drop(columns);
+        let mut copy = Columns::clone(&before);
+        change(&mut copy);
+        self.replace(copy);
     }
 
     pub(crate) fn replace(&self, new: Columns) {
@@ -125,8 +132,8 @@ impl Reader {
 
     /// The courses that changed after a cursor, at most so many: for a view of
     /// one's own that is kept up with the index. Told are changes by messages and
-    /// texts, of courses on lists and off; not popularity and what is on this
-    /// device, which [`Changes`](crate::Changes) tell.
+    /// texts, of courses on lists and off, and of what is on this device; not
+    /// popularity, which [`Changes`](crate::Changes) tell.
     ///
     /// # Errors
     /// [`QueryError`] when the store cannot be read.
@@ -218,22 +225,16 @@ impl Reader {
     /// [`QueryError`] when the store cannot be read.
     pub fn lists(&self) -> Result<Vec<ListInfo>, QueryError> {
         let columns = self.shared.columns();
-        let mut counts = vec![0_usize; columns.facts.lists.len()];
-        for at in columns.iter().flat_map(|(_, c)| &c.lists) {
-            if let Some(count) = counts.get_mut(usize::from(*at)) {
-                *count += 1;
-            }
-        }
-        let lists = columns.facts.lists.iter().zip(counts);
+        let lists = columns.facts.lists.iter().enumerate();
         lists
-            .map(|(feed, courses)| {
+            .map(|(at, feed)| {
                 let about = self.about(feed)?.unwrap_or_default();
                 Ok(ListInfo {
                     feed_id: *feed,
                     name: about.name,
                     description: about.description,
                     image: about.image,
-                    courses,
+                    courses: columns.listed(at),
                 })
             })
             .collect()
@@ -243,15 +244,17 @@ impl Reader {
     pub fn listed_courses(&self) -> Vec<ListedCourse> {
         let columns = self.shared.columns();
         let ranks = columns.ranks();
-        let courses = ranks.order.iter().filter_map(|at| columns.get(*at));
+        let courses = ranks.order.iter().enumerate();
         courses
-            .enumerate()
-            .map(|(rank, course)| ListedCourse {
-                feed_id: course.feed,
-                lists: answer::lists(&columns, course),
-                rank,
-                started: course.started,
-                deprecated: course.deprecated,
+            .filter_map(|(rank, at)| {
+                let lean = columns.lean(*at)?;
+                Some(ListedCourse {
+                    feed_id: columns.standing(*at)?.feed,
+                    lists: answer::lists(&columns, &columns.lists(*at)),
+                    rank,
+                    started: lean.started,
+                    deprecated: lean.deprecated,
+                })
             })
             .collect()
     }
@@ -344,7 +347,7 @@ impl Reader {
             let Some(at) = columns.by_number(number) else {
                 return;
             };
-            if let Some(course) = columns.get(at)
+            if let Some(course) = columns.standing(at)
                 && counts(&columns, row)
             {
                 let rank = ranks.of(at);

@@ -1,11 +1,11 @@
 //! Answers from the columns alone: completions and subjects.
 
-use crate::columns::{Columns, CourseColumn, Tally, text_start, word_start};
+use crate::columns::{Columns, CourseColumn, Lean, Tally, text_start};
 use crate::model::{KeywordCount, SubjectCount, SubjectEntry, Suggestion, SuggestionKind};
 use crate::text::{key, plain::cut};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 use studytime_schema::subjects::OTHER;
 
 /// Bytes of what is being typed that are read.
@@ -25,7 +25,7 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
         push(out, &course.name, SuggestionKind::Course, Some(course.feed));
     };
     for found in first {
-        course(&mut out, found);
+        course(&mut out, &found);
         if out.len() >= limit {
             break;
         }
@@ -38,7 +38,7 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
         if out.len() >= room {
             break;
         }
-        course(&mut out, found);
+        course(&mut out, &found);
     }
     for other in others {
         if out.len() >= limit {
@@ -55,15 +55,15 @@ fn names<'a>(
     columns: &'a Columns,
     typed: &str,
     limit: usize,
-) -> (Vec<&'a CourseColumn>, Vec<&'a CourseColumn>) {
+) -> (Vec<Cow<'a, CourseColumn>>, Vec<Cow<'a, CourseColumn>>) {
     let ranks = columns.ranks();
     let (names, changed) = columns.completions();
     // Of courses that changed since the names were put together, the columns tell.
     let fresh = |later: bool| {
         changed.iter().copied().filter(move |at| {
-            let course = columns.get(*at).filter(|c| !c.deprecated);
-            let found = course.and_then(|c| word_start(c, typed));
-            found.is_some_and(|word| (word > 0) == later)
+            let shown = columns.lean(*at).is_some_and(|lean| !lean.deprecated);
+            let found = text_start(columns.key(*at), typed);
+            shown && found.is_some_and(|word| (word > 0) == later)
         })
     };
     let known: HashSet<u32> = changed.iter().copied().collect();
@@ -75,7 +75,7 @@ fn names<'a>(
     begins.extend(fresh(false));
     let mut later: Vec<u32> = Vec::new();
     if begins.len() < limit {
-        let beginning = |at: u32| columns.get(at).is_some_and(|c| c.key.starts_with(typed));
+        let beginning = |at: u32| columns.key(at).starts_with(typed);
         for at in names.with(' ', typed) {
             if later.len() >= limit {
                 break;
@@ -89,9 +89,7 @@ fn names<'a>(
     let courses = |mut places: Vec<u32>| {
         places.sort_unstable_by_key(|at| ranks.of(*at));
         let found = places.into_iter().take(limit);
-        found
-            .filter_map(|at| columns.get(at).map(Arc::as_ref))
-            .collect()
+        found.filter_map(|at| columns.get(at)).collect()
     };
     (courses(begins), courses(later))
 }
@@ -127,12 +125,16 @@ fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Su
     for (word, count) in names.keywords(typed) {
         *keywords.entry(word).or_default() += count;
     }
-    for course in changed.iter().filter_map(|at| columns.get(*at)) {
-        for word in &course.keywords {
-            if key(word).starts_with(typed) {
-                keywords.entry(word).or_insert(1);
+    let (mut seen, mut fresh) = (HashSet::new(), Vec::new());
+    for at in changed {
+        columns.each_keyword(*at, |word| {
+            if seen.insert(word.id()) && key(word).starts_with(typed) {
+                fresh.push(word.clone());
             }
-        }
+        });
+    }
+    for word in &fresh {
+        keywords.entry(word).or_insert(1);
     }
     let mut out = Vec::new();
     for (found, kind) in [
@@ -157,20 +159,23 @@ fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Su
 /// The commonest keywords of courses that are in no subject.
 pub(super) fn unknown_keywords(columns: &Columns, limit: usize) -> Vec<KeywordCount> {
     // By comparable form: how many courses, and how often each spelling.
-    let mut found: HashMap<String, (usize, BTreeMap<&str, usize>)> = HashMap::new();
-    for (_, course) in columns.iter() {
-        if &*course.subject != OTHER || course.deprecated {
+    let mut found: HashMap<String, (usize, BTreeMap<String, usize>)> = HashMap::new();
+    for at in columns.taken() {
+        let in_none = |lean: &&Lean| {
+            columns.values().subjects.text(lean.subject) == OTHER && !lean.deprecated
+        };
+        if columns.lean(at).filter(in_none).is_none() {
             continue;
         }
         let mut seen = HashSet::new();
-        for word in &course.keywords {
+        columns.each_keyword(at, |word| {
             let key = key(word);
             if !key.is_empty() && seen.insert(key.clone()) {
                 let (count, spellings) = found.entry(key).or_default();
                 *count += 1;
-                *spellings.entry(word).or_default() += 1;
+                *spellings.entry(word.to_string()).or_default() += 1;
             }
-        }
+        });
     }
     let mut found: Vec<KeywordCount> = found
         .into_values()
@@ -179,7 +184,7 @@ pub(super) fn unknown_keywords(columns: &Columns, limit: usize) -> Vec<KeywordCo
                 .into_iter()
                 .rev()
                 .max_by_key(|(_, count)| *count)
-                .map(|(word, _)| word.to_owned())
+                .map(|(word, _)| word)
                 .unwrap_or_default(),
             courses,
         })

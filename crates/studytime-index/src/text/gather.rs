@@ -1,11 +1,17 @@
 //! Documents to courses: one match a course, with the lesson that shows it best.
 
+use super::documents::Documents;
+use super::score::Slots;
 use std::cmp::Reverse;
+use std::sync::Arc;
 use tantivy::SegmentReader;
-use tantivy::columnar::Column;
 
-/// Among the words of a document: it is a course's record, not a lesson.
-pub(crate) const RECORD: u32 = 1 << 31;
+/// Where a document is: segment and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Address {
+    pub(crate) segment: u32,
+    pub(crate) doc: u32,
+}
 
 /// Documents of one course put together: its own rows and its best lesson.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,178 +19,106 @@ pub(crate) struct Match {
     /// The course's place in the columns.
     pub(crate) at: u32,
     /// Which of the words it has.
-    pub(crate) words: u32,
+    pub(crate) words: u16,
     pub(crate) score: f32,
-    /// The document of the lesson that matches best.
-    pub(crate) lesson: Option<u64>,
-}
-
-/// What was found in each document: score and words.
-#[derive(Debug, Default)]
-pub(crate) struct Totals(Vec<Segment>);
-
-#[derive(Debug, Default)]
-struct Segment {
-    documents: Vec<(f32, u32)>,
-    /// Documents that are not zero.
-    touched: Vec<u32>,
-}
-
-impl Totals {
-    /// Makes room for a segment.
-    pub(crate) fn begin(&mut self, segment: usize, documents: usize) {
-        if self.0.len() <= segment {
-            self.0.resize_with(segment + 1, Segment::default);
-        }
-        if let Some(segment) = self.0.get_mut(segment)
-            && segment.documents.len() < documents
-        {
-            segment.documents.resize(documents, (0.0, 0));
-        }
-    }
-
-    /// Adds what a word is worth in a document.
-    pub(crate) fn add(&mut self, segment: usize, doc: u32, score: f32, words: u32) {
-        let Some(segment) = self.0.get_mut(segment) else {
-            return;
-        };
-        if let Some((total, had)) = segment.documents.get_mut(doc as usize) {
-            if *had == 0 {
-                segment.touched.push(doc);
-            }
-            *total += score;
-            *had |= words;
-        }
-    }
+    /// The lesson that matches best.
+    pub(crate) lesson: Option<Address>,
 }
 
 /// What was found of one course so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gathered {
     /// Of its records.
-    words: u32,
+    words: u16,
+    /// Of the best lesson; none for no lesson.
+    lesson_words: u16,
     score: f32,
-    /// Of the best lesson; no words for none.
-    lesson_words: u32,
     lesson_score: f32,
     segment: u32,
     doc: u32,
 }
 
 impl Gathered {
-    fn is_new(&self) -> bool {
-        self.words == 0 && self.lesson_words == 0
+    /// Takes a lesson in, if it shows more than the best one so far. Of those that
+    /// show alike, the first one of the course is best.
+    fn lesson(&mut self, words: u16, score: f32, at: Address, all: &[Arc<Documents>]) {
+        let adds = |words: u16| (words | self.words).count_ones();
+        let new = (adds(words), score);
+        let old = (adds(self.lesson_words), self.lesson_score);
+        let order = |segment: u32, doc: u32| {
+            let documents = all.get(segment as usize);
+            Reverse(documents.map(|documents| documents.place(doc)))
+        };
+        let better = self.lesson_words == 0
+            || new > old
+            || (new == old && order(at.segment, at.doc) > order(self.segment, self.doc));
+        if better {
+            (self.lesson_words, self.lesson_score) = (words, score);
+            (self.segment, self.doc) = (at.segment, at.doc);
+        }
     }
 }
 
 /// Buffers by course, kept for the next search.
 #[derive(Debug, Default)]
-pub(crate) struct Gathering {
-    courses: Vec<Gathered>,
-    touched: Vec<u32>,
-}
-
-/// The columns of one segment that are read.
-struct Columns {
-    doc: Column<u64>,
-    course: Column<u64>,
-    number: Column<u64>,
-}
-
-impl Columns {
-    fn of(segment: &SegmentReader) -> tantivy::Result<Self> {
-        let fields = segment.fast_fields();
-        Ok(Self {
-            doc: fields.u64("doc")?,
-            course: fields.u64("course")?,
-            number: fields.u64("number")?,
-        })
-    }
-
-    /// What decides among lessons that match alike: the number, then the row.
-    fn order(&self, doc: u32) -> (Reverse<u64>, Reverse<u64>) {
-        let first = |column: &Column<u64>| Reverse(column.first(doc).unwrap_or(0));
-        (first(&self.number), first(&self.doc))
-    }
-}
+pub(super) struct Gathering(Vec<Gathered>);
 
 impl Gathering {
     /// One match a course: words may be found in its record and in one of its
-    /// lessons together. Empties the totals.
-    pub(crate) fn by_course(
+    /// lessons together. Empties the slots, which are those of the segments.
+    pub(super) fn by_course(
         &mut self,
         segments: &[SegmentReader],
-        totals: &mut Totals,
+        all: &[Arc<Documents>],
+        totals: &mut [Slots],
         places: usize,
         place: &impl Fn(u64) -> Option<u32>,
-    ) -> tantivy::Result<Vec<Match>> {
-        if self.courses.len() < places {
-            self.courses.resize(places, Gathered::default());
-        }
-        let columns: Vec<Columns> = segments
-            .iter()
-            .map(Columns::of)
-            .collect::<tantivy::Result<_>>()?;
-        // Records first: which lesson is best depends on what the record has.
-        for records in [true, false] {
-            let all = (0..).zip(&columns).zip(&mut totals.0);
-            for ((segment, columns_here), totals) in all {
-                let mut left = std::mem::take(&mut totals.touched);
-                left.retain(|doc| {
-                    let Some(slot) = totals.documents.get_mut(*doc as usize) else {
-                        return false;
-                    };
-                    if records != (slot.1 & RECORD != 0) {
-                        return true;
-                    }
-                    let (score, words) = std::mem::take(slot);
-                    let course = columns_here.course.first(*doc).unwrap_or(0);
-                    let Some(at) = place(course) else {
-                        return false;
-                    };
-                    let Some(gathered) = self.courses.get_mut(at as usize) else {
-                        return false;
-                    };
-                    if gathered.is_new() {
-                        self.touched.push(at);
-                    }
-                    if records {
-                        gathered.words |= words & !RECORD;
-                        gathered.score += score;
-                        return false;
-                    }
-                    let adds = |words: u32| (words | gathered.words).count_ones();
-                    let (new, old) = (
-                        (adds(words), score),
-                        (adds(gathered.lesson_words), gathered.lesson_score),
-                    );
-                    let better = gathered.lesson_words == 0 || new > old || {
-                        let best = columns.get(gathered.segment as usize);
-                        new == old
-                            && best.is_some_and(|best| {
-                                columns_here.order(*doc) > best.order(gathered.doc)
-                            })
-                    };
-                    if better {
-                        (gathered.lesson_words, gathered.lesson_score) = (words, score);
-                        (gathered.segment, gathered.doc) = (segment, *doc);
-                    }
-                    false
-                });
-                totals.touched = left;
+    ) -> Vec<Match> {
+        self.0.clear();
+        self.0.resize(places, Gathered::default());
+        // Documents of one course mostly follow each other.
+        let mut last = (0, None);
+        let mut place = |course: u32| {
+            if course != last.0 || last.1.is_none() {
+                last = (course, place(course.into()));
             }
+            last.1
+        };
+        // Records first: which lesson is best depends on what the record has.
+        let segments = (0..).zip(segments).zip(all);
+        for (((_, reader), documents), slots) in segments.clone().zip(totals.iter_mut()) {
+            let alive = reader.alive_bitset();
+            slots.take(documents.records(), |doc, words, score| {
+                let gone = alive.is_some_and(|alive| alive.is_deleted(doc));
+                let at = place(documents.course(doc)).filter(|_| !gone);
+                if let Some(found) = at.and_then(|at| self.0.get_mut(at as usize)) {
+                    found.words |= words;
+                    found.score += score;
+                }
+            });
         }
-        let matches = self.touched.drain(..).filter_map(|at| {
-            let found = std::mem::take(self.courses.get_mut(at as usize)?);
-            let lesson = (found.lesson_words != 0)
-                .then(|| columns.get(found.segment as usize)?.doc.first(found.doc));
-            Some(Match {
-                at,
-                words: found.words | found.lesson_words,
-                score: found.score + found.lesson_score,
-                lesson: lesson.flatten(),
-            })
+        for (((segment, reader), documents), slots) in segments.zip(totals) {
+            let alive = reader.alive_bitset();
+            slots.take_rest(|doc, words, score| {
+                let gone = alive.is_some_and(|alive| alive.is_deleted(doc));
+                let at = place(documents.course(doc)).filter(|_| !gone);
+                if let Some(found) = at.and_then(|at| self.0.get_mut(at as usize)) {
+                    found.lesson(words, score, Address { segment, doc }, all);
+                }
+            });
+        }
+        let found = (0..)
+            .zip(&self.0)
+            .filter(|(_, found)| found.words | found.lesson_words != 0);
+        let matches = found.map(|(at, found)| Match {
+            at,
+            words: found.words | found.lesson_words,
+            score: found.score + found.lesson_score,
+            lesson: (found.lesson_words != 0).then_some(Address {
+                segment: found.segment,
+                doc: found.doc,
+            }),
         });
-        Ok(matches.collect())
+        matches.collect()
     }
 }

@@ -2,10 +2,13 @@
 
 mod analyze;
 mod ask;
+mod documents;
 mod engine;
 mod fold;
+mod forms;
 pub(crate) mod gather;
 pub(crate) mod plain;
+mod score;
 pub(crate) mod search;
 pub(crate) mod snippet;
 pub(crate) mod stem;

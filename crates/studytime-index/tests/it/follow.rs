@@ -240,13 +240,16 @@ fn columns_from_their_file_are_those_from_the_rows() {
     let mut index = reopened(near());
     w.update("list", "c5", json!({"name": "Renamed"}));
     index.apply(&w.log).unwrap();
+    index.flush().unwrap();
     let after = told(&index);
     assert_ne!(after, before);
     drop(index);
-    // As after a kill: the file is older than the rows.
-    fs::write(&file, &bytes).unwrap();
-    let mut index = reopened(near());
-    index.flush().unwrap();
+    // The file is older than the rows, and of use: it is neither written again
+    // for one message, nor thrown away.
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    let index = reopened(near());
+    assert_eq!(told(&index), after);
+    assert!(file.exists());
     assert_eq!(
         names(&index.reader(), &CourseQuery::text("renamed")),
         ["Renamed"]
@@ -261,6 +264,19 @@ fn columns_from_their_file_are_those_from_the_rows() {
             .name,
         "Renamed"
     );
+    drop(index);
+
+    // Much that changed is worth a new one.
+    for n in 6..100 {
+        w.update("list", &format!("c{n}"), json!({"level": "intermediate"}));
+    }
+    let mut index = reopened(near());
+    index.apply(&w.log).unwrap();
+    index.flush().unwrap();
+    let after = told(&index);
+    drop(index);
+    assert_ne!(fs::read(&file).unwrap(), bytes);
+    assert_eq!(told(&reopened(near())), after);
 }
 
 #[test]

@@ -6,6 +6,69 @@ use std::collections::HashMap;
 use studytime_index::{CourseQuery, DurationBand, Facts, Reach, Sort};
 use studytime_schema::content::Level;
 
+/// What is kept of all courses is what looking at each of them gives.
+#[test]
+fn kept_counts_and_orders_are_those_of_a_look_at_all() {
+    let mut w = World::default();
+    for n in 0..60 {
+        let more = json!({"keywords": [(["algebra", "botany", "strange"][n % 3])], "provider": (["One", "one", "Two"][n % 3]),
+            "language": (["en", "fr"][n % 2]), "level": "beginner", "duration_minutes": (n * 7) % 50, "license": "MIT"});
+        w.list(
+            "list",
+            &format!("c{n}"),
+            &format!("Course {}", n * 37 % 60),
+            more,
+        );
+    }
+    w.enrol("me", "c5", false);
+    let mut held = held(&w, facts(&["me"], &["list"]));
+    let same = |held: &Held| {
+        for sort in [Sort::Popular, Sort::Newest, Sort::Shortest, Sort::Name] {
+            for offset in [0, 7, 55, 100] {
+                let kept = CourseQuery {
+                    sort,
+                    offset,
+                    limit: 9,
+                    ..CourseQuery::default()
+                };
+                // A filter that all pass.
+                let looked = CourseQuery {
+                    list: Some(id("list")),
+                    ..kept.clone()
+                };
+                let page = held.reader.courses(&kept).unwrap();
+                assert_eq!(page, held.reader.courses(&looked).unwrap());
+                assert_eq!(page.items.len(), 9.min(page.total.saturating_sub(offset)));
+            }
+        }
+        held.reader.courses(&CourseQuery::default()).unwrap()
+    };
+    assert_eq!(same(&held).total, 60);
+    w.update("list", "c3", json!({"deprecated": true}));
+    w.update("list", "c4", json!({"removed": true}));
+    w.update(
+        "list",
+        "c5",
+        json!({"keywords": ["botany"], "name": "Aardvarks", "duration_minutes": 0}),
+    );
+    w.list("list", "more", "More", json!({}));
+    feed(&mut held.index, &w.log, 1);
+    let page = same(&held);
+    assert_eq!((page.total, page.facets.deprecated), (59, 1));
+    assert_eq!(page.facets.started, 1);
+    let started = CourseQuery {
+        started: Some(true),
+        facets: false,
+        ..CourseQuery::default()
+    };
+    let counted = CourseQuery {
+        facets: true,
+        ..started.clone()
+    };
+    assert_eq!(names(&held.reader, &started), ["Aardvarks"]);
+    assert_eq!(names(&held.reader, &counted), ["Aardvarks"]);
+}
+
 #[test]
 fn filters_facets_and_orders() {
     let mut w = two_lists();

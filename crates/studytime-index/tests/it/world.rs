@@ -246,6 +246,7 @@ pub(crate) fn everything(reader: &Reader, feeds: &[FeedId], words: &[&str]) -> V
     texts.sort();
     json!({
         "courses": reader.courses(&all).unwrap(),
+        "current": reader.courses(&CourseQuery::default()).unwrap(),
         "found": found,
         "details": details,
         "lists": reader.lists().unwrap(),

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 /// While the log is far ahead, texts become searchable this often, in
 /// milliseconds: each time costs as much as a thousand messages.
-const BEHIND_TICK_MS: u64 = 1_000;
+const BEHIND_TICK_MS: u64 = 400;
 /// How long to rest after the index could not be written (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
 /// Times a damaged index is built anew in one run: more point to a disk that

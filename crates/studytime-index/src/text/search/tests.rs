@@ -1,6 +1,7 @@
 //! The bound on a search's work.
 
 use super::*;
+use crate::text::forms::MAX_TOLD;
 use crate::text::{Doc, TextIndex, ask};
 
 /// Words that share their beginnings, so that any query stands for many.
@@ -42,6 +43,7 @@ fn no_query_does_more_than_so_much() {
     let small = Budget {
         postings: 700,
         steps: 300,
+        frequent: 100,
     };
     let (mut found, mut spent) = (0, 0);
     for typed in [
@@ -57,7 +59,10 @@ fn no_query_does_more_than_so_much() {
             for manner in [Manner::Exact, Manner::Similar] {
                 let with = |budget| {
                     let scratch = Scratch::default();
-                    search_within(budget, &reader, &scratch, &asked, manner, &courses).unwrap()
+                    let texts = Texts::now(&reader, &scratch);
+                    texts
+                        .search_within(budget, &asked, manner, &courses)
+                        .unwrap()
                 };
                 let searched = with(Budget::WHOLE);
                 found += searched.matches.len();
@@ -76,4 +81,88 @@ fn no_query_does_more_than_so_much() {
         found > 100 && spent > 4,
         "{found} courses, {spent} beyond the bound"
     );
+}
+
+/// Lessons that all count alike are the same lessons.
+#[test]
+fn frequent_words_are_found_where_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = TextIndex::open(&dir.path().join("text"), 1, 15_000_000).unwrap();
+    for doc in 0..400_u64 {
+        let (course, number) = (doc / 4, 4 - doc % 4);
+        let mut body = vec!["always".to_owned()];
+        body.extend((2..5).filter(|n| doc % n == 0).map(|n| format!("every{n}")));
+        let kind = doc % 4;
+        let made = Doc {
+            doc: doc << 1 | u64::from(kind > 0),
+            course,
+            number,
+            title: if kind == 0 {
+                body.join(" ")
+            } else {
+                String::new()
+            },
+            lesson: if kind == 1 {
+                body.join(" ")
+            } else {
+                String::new()
+            },
+            body: if kind > 1 {
+                body.join(" ")
+            } else {
+                String::new()
+            },
+            ..Doc::default()
+        };
+        text.put(&made, true).unwrap();
+        if doc == 250 {
+            text.commit(1).unwrap();
+        }
+    }
+    // Changed and gone: what is deleted is not found.
+    text.remove(7 << 1 | 1).unwrap();
+    text.commit(2).unwrap();
+    let reader = text.reader();
+    let mut languages = Languages::default();
+    languages.add(crate::text::stem::stemmer("en").unwrap());
+    let courses = Courses {
+        counts: |_| u8::MAX,
+        languages: &languages,
+        language: |course| u32::from(course % 2 == 0),
+        // Not all of them are shown.
+        place: |course| u32::try_from(course).ok().filter(|c| c % 7 != 0),
+        places: 100,
+    };
+    let scratch = Scratch::default();
+    let mut found = 0;
+    for typed in [
+        "always",
+        "alw",
+        "every",
+        "every2 ",
+        "every2 every3 ",
+        "alway ",
+        "every4 always",
+        "nothing",
+    ] {
+        let asked = ask(typed);
+        let with = |frequent| {
+            let budget = Budget {
+                frequent,
+                ..Budget::WHOLE
+            };
+            let texts = Texts::now(&reader, &scratch);
+            let searched = texts.search_within(budget, &asked, Manner::Exact, &courses);
+            let matches = searched.unwrap().matches.into_iter();
+            matches
+                .map(|m| (m.at, m.words, m.lesson.is_some()))
+                .collect::<Vec<_>>()
+        };
+        let single = with(u64::MAX);
+        assert_eq!(with(0), single, "{typed}");
+        // Nothing of a search is left for the next one.
+        assert_eq!(with(0), with(u64::MAX), "{typed}");
+        found += single.len();
+    }
+    assert!(found > 400, "{found}");
 }
