@@ -68,9 +68,7 @@ fn answer(
     let of = |key: &str| {
         let pairs = query.split('&').filter_map(|p| p.split_once('='));
         let mut found = pairs.filter(|(k, _)| *k == key);
-        found
-            .next()
-            .map_or(String::new(), |(_, v)| v.to_lowercase())
+        found.next().map_or(String::new(), |(_, v)| decoded(v))
     };
     let key = (of("info_hash"), of("peer_id"));
     let mut peers = Vec::new();
