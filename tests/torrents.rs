@@ -186,9 +186,14 @@ fn free_port() -> u16 {
 
 fn film() -> Vec<u8> {
     let noise = |n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8;
-    // The beginning of a WebM file, then whatever.
-    let head = [0x1a, 0x45, 0xdf, 0xa3];
-    head.into_iter().chain((0..6_400_000).map(noise)).collect()
+    // As much of a WebM file as an import looks at, then whatever.
+    let head =
+        b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff\
+        \x16\x54\xae\x6b\x80\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff";
+    head.iter()
+        .copied()
+        .chain((0..6_400_000).map(noise))
+        .collect()
 }
 
 struct Author {

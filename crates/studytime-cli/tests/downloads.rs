@@ -149,7 +149,9 @@ fn torrents_are_made_listed_and_ended() {
     let home = Home::new();
     assert!(home.lines(&["mirror", "torrents"]).is_empty());
     home.write("Soil/course.toml", "name = \"Soil\"\n");
-    let head = [0x1a, 0x45, 0xdf, 0xa3];
+    let head =
+        b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff\
+        \x16\x54\xae\x6b\x80\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff";
     home.write("Soil/01_Film.webm", [&head[..], &[7; 300_000]].concat());
     let made = home.json(&["import", "Soil", "--catalog", "Botany"]);
     let id = text(&made, "course").to_owned();
