@@ -98,6 +98,23 @@ fn answer(
     stream.write_all(&body)
 }
 
+/// A value of a query, its bytes as characters: clients do not agree which to escape.
+fn decoded(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => {
+                let hex: String = rest.by_ref().take(2).map(char::from).collect();
+                u8::from_str_radix(&hex, 16).unwrap_or(0)
+            }
+            byte => byte,
+        };
+        out.push(char::from(byte));
+    }
+    out
+}
+
 /// Another program, until it is dropped.
 struct Client(Child);
 
