@@ -23,6 +23,10 @@ pub(super) struct Seed {
     theirs: Option<u8>,
     unchoked: bool,
     complete: bool,
+    /// It took the description, or part of it.
+    described: bool,
+    /// It asked for a block.
+    asked: bool,
 }
 
 impl Seed {
@@ -49,6 +53,8 @@ impl Seed {
             theirs: None,
             unchoked: false,
             complete: false,
+            described: false,
+            asked: false,
         }
     }
 
@@ -59,6 +65,11 @@ impl Seed {
     /// Whether the other side has everything, too.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether it took the description and nothing else.
+    pub(super) fn only_described(&self) -> bool {
+        self.described && !self.asked
     }
 
     /// The next block to be read and [given](Self::give).
@@ -97,6 +108,7 @@ impl Seed {
                 if block.piece >= self.pieces {
                     return Err(Fault::Broken("it asks for a piece that cannot be"));
                 }
+                self.asked = true;
                 self.waiting.push_back(block);
             }
             Message::Cancel(block) => self.waiting.retain(|b| *b != block),
@@ -115,6 +127,7 @@ impl Seed {
                 {
                     let answer = Metadata::answer(theirs, part, &self.description);
                     wire::put(&mut self.output, &answer);
+                    self.described = true;
                 }
             }
             _ => {}
@@ -197,6 +210,7 @@ mod tests {
             panic!("no description");
         };
         assert_eq!(text[..], pair.seed.description[..]);
+        assert!(pair.seed.only_described());
         let info = Info::read(&text, &InfoHash(sha1(&text))).unwrap();
         // The last one is shorter.
         for piece in [3, 0] {
@@ -209,7 +223,7 @@ mod tests {
             assert_eq!(number, piece);
             assert!(info.proves(piece, &bytes));
         }
-        assert!(!pair.leech.has(4));
+        assert!(!pair.leech.has(4) && !pair.seed.only_described());
         assert_eq!(pair.leech.poll_event(), None);
     }
 

@@ -34,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(130);
 /// How long a tracker is waited for when we leave.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// How soon somebody is called again who began anew.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Listens and tells trackers, when there is something to give and this node stays.
 pub(crate) async fn start(node: &Node) {
@@ -143,11 +145,26 @@ impl Node {
             return Err(Fault::Myself.to_string());
         }
         send(&mut stream, &ours(&seeded, me)).await?;
-        self.give(stream, &seeded, greeting.extended).await
+        self.give(stream, &seeded, greeting.extended)
+            .await
+            .map(drop)
     }
 
-    /// Calls somebody whom a tracker named.
+    /// Calls somebody whom a tracker named. Some hang up and begin anew once they
+    /// know what the torrent holds: they are called a second time.
     async fn call_peer(&self, address: SocketAddr, seeded: &Seeded) -> Result<(), String> {
+        if self.call_once(address, seeded).await? {
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = seeded.stop.cancelled() => return Ok(()),
+            }
+            self.call_once(address, seeded).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers whether nothing but the description was taken.
+    async fn call_once(&self, address: SocketAddr, seeded: &Seeded) -> Result<bool, String> {
         let me = self.inner().mirrors.torrents.me();
         let stream = timeout(PATIENCE, TcpStream::connect(address)).await;
         let mut stream = stream
@@ -161,12 +178,25 @@ impl Node {
         self.give(stream, seeded, greeting.extended).await
     }
 
-    async fn give(&self, stream: TcpStream, seeded: &Seeded, extended: bool) -> Result<(), String> {
+    /// Answers whether nothing but the description was taken.
+    async fn give(
+        &self,
+        stream: TcpStream,
+        seeded: &Seeded,
+        extended: bool,
+    ) -> Result<bool, String> {
         seeded.peers.fetch_add(1, Ordering::Relaxed);
         let _counted = Counted(seeded);
-        tokio::select! {
-            end = self.answer_blocks(stream, seeded, extended) => end,
+        let pieces = seeded.info.pieces();
+        let mut seed = Seed::new(Arc::clone(&seeded.description), pieces, extended);
+        let end = tokio::select! {
+            end = self.answer_blocks(stream, seeded, &mut seed) => end,
             () = seeded.stop.cancelled() => Ok(()),
+        };
+        match seed.only_described() {
+            // However it hung up.
+            true => Ok(true),
+            false => end.map(|()| false),
         }
     }
 
@@ -174,11 +204,9 @@ impl Node {
         &self,
         mut stream: TcpStream,
         seeded: &Seeded,
-        extended: bool,
+        seed: &mut Seed,
     ) -> Result<(), String> {
         let _ = stream.set_nodelay(true);
-        let pieces = seeded.info.pieces();
-        let mut seed = Seed::new(Arc::clone(&seeded.description), pieces, extended);
         let mut reader = Some(FileReader::new(self, seeded));
         let mut buf = BytesMut::with_capacity(16 << 10);
         loop {
