@@ -360,7 +360,9 @@ async fn other_clients_have_a_film_from_us() {
     }
 
     // It is taken up again after a restart, from the torrent that was kept.
+    let course = author.course;
     author.node.shutdown().await;
+    drop(author);
     let node = with_mirrors(&tmp.path().join("author")).await;
     let again = node.handle().call(TorrentList {}).await.unwrap();
     assert_eq!((again.len(), again[0].link), (1, first.link));
@@ -375,7 +377,6 @@ async fn other_clients_have_a_film_from_us() {
         tracker.ports("-sU").contains(&now).then_some(())
     })
     .await;
-    let course = author.course;
     node.handle().call(TorrentStop { course }).await.unwrap();
     assert!(node.handle().call(TorrentList {}).await.unwrap().is_empty());
     until("the tracker is told that it is over", || async {

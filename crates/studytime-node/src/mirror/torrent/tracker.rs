@@ -9,6 +9,7 @@ use reqwest::Url;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::time::Duration;
+use studytime_blobs::mirror::MirrorError;
 
 /// Longest answer that is read.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -93,7 +94,11 @@ fn http(web: &Web, mut url: Url, announce: &Announce) -> Result<Answer, String> 
     url.set_query(Some(&query));
     let name = crate::mirror::web::host(&url);
     let bytes = web.small(url, MAX_ANSWER);
-    let bytes = bytes.map_err(|e| crate::mirror::words(&e))?;
+    let bytes = bytes.map_err(|error| match error {
+        MirrorError::Unreachable { reason, .. } => format!("the tracker gave nothing: {reason}"),
+        MirrorError::Refused { reason } => format!("the tracker is not asked: {reason}"),
+        other => format!("the tracker {name}: {}", crate::mirror::words(&other)),
+    })?;
     read_http(&bytes).map_err(|why| format!("the tracker {name} {why}"))
 }
 
