@@ -93,6 +93,7 @@ impl Prefetch {
     }
 
     /// The courses that are being fetched.
+    #[cfg(feature = "http")]
     pub(crate) fn fetched(&self) -> Vec<FeedId> {
         self.courses().keys().copied().collect()
     }

@@ -3,6 +3,7 @@
 use super::words;
 use crate::clock::now_ms;
 use crate::node::Node;
+#[cfg(feature = "http")]
 use std::sync::Arc;
 use std::time::Duration;
 use studytime_blobs::mirror::{Mirror, MirrorError, MirrorFetchError, fetch_into};

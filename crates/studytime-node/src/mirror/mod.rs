@@ -14,6 +14,7 @@ mod fetch;
 mod folder;
 #[cfg(feature = "http")]
 mod guard;
+#[cfg(feature = "http")]
 mod links;
 #[cfg(feature = "s3")]
 mod s3;
@@ -34,7 +35,9 @@ use crate::http::HttpOptions;
 use crate::node::Node;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use studytime_blobs::mirror::{Mirror, MirrorError};
+use studytime_blobs::mirror::Mirror;
+#[cfg(feature = "http")]
+use studytime_blobs::mirror::MirrorError;
 use studytime_schema::BlobId;
 
 /// Setting: the mirrors, as a JSON list.
@@ -62,6 +65,7 @@ pub(crate) struct Known {
 #[derive(Default)]
 pub(crate) struct Mirrors {
     known: Mutex<Vec<Known>>,
+    #[cfg(feature = "http")]
     links: links::Links,
     /// Asks the addresses of videos; none when this machine trusts nobody.
     #[cfg(feature = "http")]
