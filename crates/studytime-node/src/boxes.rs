@@ -79,14 +79,17 @@ impl Sealer {
     pub(crate) fn goodbye(&mut self, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.done, true) {
             let nonce = self.keys.next();
-            self.seal_header(&GOODBYE, &nonce, out);
+            let start = out.len();
+            out.resize(start + HEADER, 0);
+            self.seal_header(&GOODBYE, &nonce, &mut out[start..]);
         }
     }
 
     fn seal_one(&mut self, body: &[u8], out: &mut Vec<u8>) {
         let (first, second) = (self.keys.next(), self.keys.next());
-        let mut sealed = [0; MAX_BODY];
-        let sealed = &mut sealed[..body.len()];
+        let start = out.len();
+        out.resize(start + HEADER + body.len(), 0);
+        let (sealed_header, sealed) = out[start..].split_at_mut(HEADER);
         let mut tag = [0; TAG];
         let done = crypto_secretbox_detached(sealed, &mut tag, body, &second, &self.keys.key);
         debug_assert!(done.is_ok(), "only lengths can be wrong");
@@ -94,15 +97,12 @@ impl Sealer {
         // At most 4096.
         header[..2].copy_from_slice(&(body.len() as u16).to_be_bytes());
         header[2..].copy_from_slice(&tag);
-        self.seal_header(&header, &first, out);
-        out.extend_from_slice(sealed);
+        self.seal_header(&header, &first, sealed_header);
     }
 
-    fn seal_header(&self, header: &[u8; PLAIN_HEADER], nonce: &[u8; 24], out: &mut Vec<u8>) {
-        let mut sealed = [0; HEADER];
-        let done = crypto_secretbox_easy(&mut sealed, header, nonce, &self.keys.key);
+    fn seal_header(&self, header: &[u8; PLAIN_HEADER], nonce: &[u8; 24], sealed: &mut [u8]) {
+        let done = crypto_secretbox_easy(sealed, header, nonce, &self.keys.key);
         debug_assert!(done.is_ok(), "only lengths can be wrong");
-        out.extend_from_slice(&sealed);
     }
 }
 

@@ -243,51 +243,47 @@ async fn web_file(bytes: Vec<u8>, asked: Arc<Mutex<Vec<String>>>) -> SocketAddr 
     serve(Router::new().route("/film.mp4", get(answer))).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
-    let tmp = tempfile::tempdir().unwrap();
-    // Seven segments, and a file of its own.
-    let film: Vec<u8> = (0..7_000_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let at = web_file(film.clone(), Arc::clone(&asked)).await;
-    let author = with_mirrors(&tmp.path().join("author")).await;
+/// A learner who has the messages and the manifest of a film whose source also says
+/// where else its bytes are, and meets nobody.
+pub(super) async fn film_learner(
+    dir: &Path,
+    bytes: &[u8],
+    elsewhere: serde_json::Value,
+    config: &str,
+) -> (Node, BlobAdded, FeedId) {
+    let author = with_mirrors(&dir.join("author")).await;
     let a = author.handle();
-    let source = tmp.path().join("Soil");
+    let source = dir.join("Soil");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("01_What.md"), "# What\n\nSoil.\n").unwrap();
-    let course: FeedId = import(&a, source).await.course.unwrap();
-    let path = tmp.path().join("film.mp4");
-    std::fs::write(&path, &film).unwrap();
+    let course = import(&a, source).await.course.unwrap();
+    let path = dir.join("film.mp4");
+    std::fs::write(&path, bytes).unwrap();
     let added = a.call(BlobAdd { path }).await.unwrap();
-    assert!(added.manifest);
+    let mut source = elsewhere;
+    source["link"] = added.id.to_string().into();
+    source["manifest"] = added.manifest.into();
+    source["size"] = added.size.into();
     let video = serde_json::json!({
         "type": "studytime_course_lesson_video",
         "lesson_number": 1,
         "name": "Film",
-        "sources": [{
-            "link": added.id,
-            "manifest": true,
-            "size": added.size,
-            "url": format!("http://{at}/film.mp4"),
-        }],
+        "sources": [source],
     });
     author.publish_values(course, vec![video]).await.unwrap();
     let list = a.call(CatalogList {}).await.unwrap()[0].id;
 
     // The learner gets messages and the manifest, and then the author is gone.
-    let dir = tmp.path().join("learner");
-    std::fs::create_dir(&dir).unwrap();
-    std::fs::write(dir.join("config.toml"), "private_video_links = true\n").unwrap();
-    let learner = with_mirrors(&dir).await;
+    let home = dir.join("learner");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("config.toml"), config).unwrap();
+    let learner = with_mirrors(&home).await;
     let l = learner.handle();
     l.call(CatalogAdd { id: list }).await.unwrap();
     connect(&l, &a).await;
-    until("the lesson is here", || async {
+    until("the video is here", || async {
         let shown = l.call(CourseShow { id: course }).await.ok()?;
-        let lesson = shown.detail.lessons.first()?;
-        (lesson.videos == 1).then_some(())
+        (shown.detail.lessons.first()?.videos == 1).then_some(())
     })
     .await;
     let get = BlobGet {
@@ -303,6 +299,23 @@ async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
         (!peers.iter().any(|p| p.state == "connected")).then_some(())
     })
     .await;
+    (learner, added, course)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_is_had_from_the_address_its_author_gave_part_by_part() {
+    let tmp = tempfile::tempdir().unwrap();
+    // Seven segments, and a file of its own.
+    let film: Vec<u8> = (0..7_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let at = web_file(film.clone(), Arc::clone(&asked)).await;
+    let url = serde_json::json!({ "url": format!("http://{at}/film.mp4") });
+    let allowed = "private_video_links = true\n";
+    let (learner, added, course) = film_learner(tmp.path(), &film, url, allowed).await;
+    assert!(added.manifest);
+    let l = learner.handle();
 
     l.call(CourseStart {
         id: course,

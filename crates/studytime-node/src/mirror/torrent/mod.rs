@@ -7,7 +7,7 @@
 //! | `wire.rs`, `leech.rs`, `seed.rs` | the peer protocol, without I/O |
 //! | `tracker.rs` | asking trackers |
 //! | `pieces.rs`, `swarm.rs` | taking parts of a file from those who share it |
-//! | `seeding.rs`, `serve.rs` | making torrents of videos, and giving them |
+//! | `source.rs`, `seeding.rs`, `serve.rs` | making torrents of videos that are here, and giving them |
 //!
 //! Only the pieces that hold a wanted part are taken, and nothing is kept but what
 //! has the right hash in our own terms. Nothing is passed on over BitTorrent that
@@ -21,6 +21,7 @@ mod pieces;
 mod seed;
 mod seeding;
 mod serve;
+mod source;
 mod swarm;
 mod tracker;
 mod wire;

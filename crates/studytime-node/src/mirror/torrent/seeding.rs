@@ -3,10 +3,10 @@
 use super::magnet::Magnet;
 use super::metainfo::{Info, sha1};
 use super::serve;
+use super::source::SourceFile;
 use super::{InfoHash, held};
 use crate::api::{ApiError, Progress, ProgressUnit, TorrentInfo, TorrentSeeded};
 use crate::calls::{Report, query_error, state_error};
-use crate::mirror::words;
 use crate::node::Node;
 use crate::store::{OwnKind, private_dir};
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use studytime_blobs::store::BlobRead;
 use studytime_schema::content::{Content, ItemUpdate, Patch, VideoSource};
 use studytime_schema::view::VideoView;
-use studytime_schema::{BlobId, FeedId, Manifest};
+use studytime_schema::{BlobId, FeedId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +33,6 @@ const MAX_TORRENTS: usize = 5_000;
 const MAX_TRACKERS: usize = 8;
 /// Longest address of a tracker.
 const MAX_TRACKER: usize = 500;
-/// Bytes of a piece of a file that is one blob.
-const SMALL_PIECE: u32 = 256 << 10;
 /// Longest name of a file.
 const MAX_NAME: usize = 120;
 
@@ -60,7 +57,7 @@ pub(super) struct Seeded {
     pub(super) hash: InfoHash,
     pub(super) description: Arc<[u8]>,
     pub(super) info: Info,
-    file: SourceFile,
+    pub(super) file: SourceFile,
     /// Bytes given since the start.
     pub(super) sent: AtomicU64,
     /// Who is connected.
@@ -80,124 +77,6 @@ pub(super) struct Seeding {
     /// One course at a time is made to torrents.
     making: tokio::sync::Mutex<()>,
     calls: OnceLock<Semaphore>,
-}
-
-/// A file in the store: a blob, or segments.
-#[derive(Debug, Clone)]
-enum SourceFile {
-    Blob(BlobId, u64),
-    Segments(Arc<Manifest>),
-}
-
-/// Reads a file of the store; the blob last read from stays open.
-pub(super) struct FileReader {
-    node: Node,
-    file: SourceFile,
-    open: Option<(BlobId, Arc<dyn BlobRead>)>,
-}
-
-impl FileReader {
-    pub(super) fn new(node: &Node, of: &Seeded) -> Self {
-        Self::over(node, of.file.clone())
-    }
-
-    fn over(node: &Node, file: SourceFile) -> Self {
-        Self {
-            node: node.clone(),
-            file,
-            open: None,
-        }
-    }
-
-    /// Fills a buffer from a place of the file. Blocks.
-    pub(super) fn read(&mut self, mut at: u64, mut buf: &mut [u8]) -> Result<(), String> {
-        while !buf.is_empty() {
-            let (blob, offset) = match &self.file {
-                SourceFile::Blob(blob, _) => (*blob, at),
-                SourceFile::Segments(manifest) => {
-                    let (index, offset) = manifest.segment_at(at).ok_or("the file ends before")?;
-                    let blob = manifest.segments.get(index).copied();
-                    (blob.ok_or("the file ends before")?, offset)
-                }
-            };
-            let reader = match &self.open {
-                Some((open, reader)) if *open == blob => Arc::clone(reader),
-                _ => {
-                    let found = self.node.inner().blobs.open(&blob);
-                    let found = found.map_err(|e| words(&e))?;
-                    let found = found.ok_or_else(|| format!("{blob} is not here any more"))?;
-                    let reader: Arc<dyn BlobRead> = Arc::from(found);
-                    self.open = Some((blob, Arc::clone(&reader)));
-                    reader
-                }
-            };
-            let n = reader.read_at(offset, buf).map_err(|e| words(&e))?;
-            if n == 0 {
-                return Err(format!("{blob} is shorter than it should be"));
-            }
-            at += n as u64;
-            buf = buf.get_mut(n..).unwrap_or_default();
-        }
-        Ok(())
-    }
-}
-
-impl SourceFile {
-    /// The file of a source, when all of it is here. Blocks.
-    fn of(node: &Node, source: &VideoSource) -> Option<(BlobId, Self)> {
-        let link = source.link?;
-        if !node
-            .inner()
-            .holdings
-            .presence(&link, source.manifest)
-            .complete
-        {
-            return None;
-        }
-        let file = if source.manifest {
-            Self::Segments(node.inner().holdings.manifest(&link)?)
-        } else {
-            Self::Blob(link, node.inner().blobs.size(&link).ok()??)
-        };
-        (file.len() > 0).then_some((link, file))
-    }
-
-    fn len(&self) -> u64 {
-        match self {
-            Self::Blob(_, size) => *size,
-            Self::Segments(manifest) => manifest.size,
-        }
-    }
-
-    /// Bytes of its pieces: those of its segments, so that a piece is one of them.
-    fn piece_length(&self) -> u32 {
-        match self {
-            Self::Segments(m) if m.segment_size.is_power_of_two() => m
-                .segment_size
-                .clamp(SMALL_PIECE, super::metainfo::MAX_PIECE as u32),
-            _ => SMALL_PIECE,
-        }
-    }
-
-    /// Reads all of it and describes it as a torrent. Blocks.
-    fn describe(self, node: &Node, name: &str) -> Result<Vec<u8>, String> {
-        let (len, piece) = (self.len(), self.piece_length());
-        let mut reader = FileReader::over(node, self);
-        let mut buf = vec![0; piece as usize];
-        let mut hashes = Vec::new();
-        let mut at = 0;
-        while at < len {
-            if node.inner().stop.is_cancelled() {
-                return Err("the node is shutting down".into());
-            }
-            let n = (len - at).min(piece.into());
-            let part = buf.get_mut(..n as usize).unwrap_or_default();
-            reader.read(at, part)?;
-            hashes.extend_from_slice(&sha1(part));
-            at += n;
-        }
-        Ok(Info::write(name, len, piece, &hashes))
-    }
 }
 
 /// What the file of a video is called before other programs.

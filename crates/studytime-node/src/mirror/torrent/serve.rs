@@ -2,7 +2,8 @@
 
 use super::held;
 use super::seed::Seed;
-use super::seeding::{FileReader, Seeded};
+use super::seeding::Seeded;
+use super::source::FileReader;
 use super::swarm::blocking;
 use super::tracker::{self, Announce, What};
 use super::wire::{Block, Fault, HANDSHAKE, Handshake};
@@ -207,7 +208,7 @@ impl Node {
         seed: &mut Seed,
     ) -> Result<(), String> {
         let _ = stream.set_nodelay(true);
-        let mut reader = Some(FileReader::new(self, seeded));
+        let mut reader = Some(FileReader::new(self, seeded.file.clone()));
         let mut buf = BytesMut::with_capacity(16 << 10);
         loop {
             let mut blocks = Vec::new();

@@ -1,5 +1,6 @@
 //! Taking parts of a file from those who share a torrent.
 
+use super::held;
 use super::leech::{Event, Leech};
 use super::magnet::Magnet;
 use super::metainfo::Info;
@@ -12,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -145,11 +146,11 @@ impl Swarm {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.state)
     }
 
     fn use_now(&self) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *held(&self.used) = Instant::now();
     }
 
     fn number(&self) -> u64 {
@@ -157,7 +158,7 @@ impl Swarm {
     }
 
     fn is_idle(&self) -> bool {
-        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = *held(&self.used);
         used.elapsed() > IDLE && self.is_idle_now()
     }
 

@@ -9,8 +9,9 @@ use super::swarm::{Swarm, SwarmError};
 use super::wire::{HANDSHAKE, Handshake};
 use super::*;
 use crate::api::*;
-use crate::common::{connect, import, until, with_mirrors};
+use crate::common::{until, with_mirrors};
 use crate::http::HttpOptions;
+use crate::mirror::tests::film_learner;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -235,63 +236,15 @@ async fn who_cannot_be_asked_is_told_at_once() {
     assert!(matches!(why, Err(SwarmError::Refused(_))), "{why:?}");
 }
 
-/// A learner who has the messages and the manifest of a film that says where its
-/// bytes are, and meets nobody.
+/// A learner who has begun a course with a film on a torrent, and meets nobody.
 async fn learner(dir: &Path, bytes: &[u8], magnet: &Magnet, config: &str) -> (Node, BlobAdded) {
-    let author = with_mirrors(&dir.join("author")).await;
-    let a = author.handle();
-    let source = dir.join("Soil");
-    std::fs::create_dir(&source).unwrap();
-    std::fs::write(source.join("01_What.md"), "# What\n\nSoil.\n").unwrap();
-    let course = import(&a, source).await.course.unwrap();
-    let path = dir.join("film.mp4");
-    std::fs::write(&path, bytes).unwrap();
-    let added = a.call(BlobAdd { path }).await.unwrap();
-    let video = serde_json::json!({
-        "type": "studytime_course_lesson_video",
-        "lesson_number": 1,
-        "name": "Film",
-        "sources": [{
-            "link": added.id,
-            "manifest": added.manifest,
-            "size": added.size,
-            "magnet": magnet.to_string(),
-        }],
-    });
-    author.publish_values(course, vec![video]).await.unwrap();
-    let list = a.call(CatalogList {}).await.unwrap()[0].id;
-
-    let home = dir.join("learner");
-    std::fs::create_dir(&home).unwrap();
-    std::fs::write(home.join("config.toml"), config).unwrap();
-    let learner = with_mirrors(&home).await;
-    let l = learner.handle();
-    l.call(CatalogAdd { id: list }).await.unwrap();
-    connect(&l, &a).await;
-    until("the video is here", || async {
-        let shown = l.call(CourseShow { id: course }).await.ok()?;
-        (shown.detail.lessons.first()?.videos == 1).then_some(())
-    })
-    .await;
-    let get = BlobGet {
-        id: added.id,
-        manifest: false,
-        output: None,
-        timeout_seconds: 30,
-    };
-    l.call(get).await.unwrap();
-    author.shutdown().await;
-    until("the author is gone", || async {
-        let peers = l.call(PeerList {}).await.unwrap();
-        (!peers.iter().any(|p| p.state == "connected")).then_some(())
-    })
-    .await;
-    l.call(CourseStart {
+    let magnet = serde_json::json!({ "magnet": magnet.to_string() });
+    let (learner, added, course) = film_learner(dir, bytes, magnet, config).await;
+    let start = CourseStart {
         id: course,
         wait: false,
-    })
-    .await
-    .unwrap();
+    };
+    learner.handle().call(start).await.unwrap();
     (learner, added)
 }
 
