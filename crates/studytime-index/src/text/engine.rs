@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use tantivy::directory::MmapDirectory;
-use tantivy::indexer::IndexWriterOptions;
+use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
@@ -21,6 +21,10 @@ pub(crate) const TEXT_VERSION: u32 = 2;
 
 /// Bytes of text index that are checked when it is opened: some milliseconds.
 const MAX_CHECKED: u64 = 32 << 20;
+
+/// Bytes of documents that are handed to the writer's thread at once: each time
+/// the two threads meet costs more than a short document.
+const AT_ONCE: usize = 256 * 1024;
 
 const SPLITTER: &str = "studytime";
 
@@ -85,6 +89,8 @@ pub(crate) struct TextIndex {
     fields: Fields,
     reader: IndexReader,
     writer: Option<IndexWriter>,
+    /// What was put and not handed over to the writer yet, and its bytes.
+    pending: (Vec<UserOperation>, usize),
     budget: usize,
     generation: u64,
     stamp: Option<u64>,
@@ -203,6 +209,7 @@ impl TextIndex {
             index,
             reader,
             writer: None,
+            pending: (Vec::new(), 0),
             budget,
             generation,
             stamp,
@@ -250,14 +257,14 @@ impl TextIndex {
     /// `fresh`, which spares looking for it in every segment.
     pub(crate) fn put(&mut self, doc: &Doc, fresh: bool) -> tantivy::Result<()> {
         let fields = self.fields;
-        let writer = self.writer()?;
         if !fresh {
-            writer.delete_term(Term::from_field_u64(fields.doc, doc.doc));
+            self.remove(doc.doc)?;
         }
         let mut out = TantivyDocument::new();
         out.add_u64(fields.doc, doc.doc);
         out.add_u64(fields.course, doc.course);
         out.add_u64(fields.number, doc.number);
+        let mut bytes = 64;
         for (field, text) in [
             (fields.title, &doc.title),
             (fields.keywords, &doc.keywords),
@@ -268,16 +275,30 @@ impl TextIndex {
         ] {
             if !text.is_empty() {
                 out.add_text(field, text);
+                bytes += text.len();
             }
         }
-        writer.add_document(out)?;
-        Ok(())
+        self.hand(UserOperation::Add(out), bytes)
     }
 
     /// Takes a row's document away.
     pub(crate) fn remove(&mut self, doc: u64) -> tantivy::Result<()> {
         let term = Term::from_field_u64(self.fields.doc, doc);
-        self.writer()?.delete_term(term);
+        self.hand(UserOperation::Delete(term), 64)
+    }
+
+    fn hand(&mut self, operation: UserOperation, bytes: usize) -> tantivy::Result<()> {
+        self.pending.0.push(operation);
+        self.pending.1 += bytes;
+        if self.pending.1 >= AT_ONCE {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> tantivy::Result<()> {
+        let (operations, _) = std::mem::take(&mut self.pending);
+        self.writer()?.run(operations)?;
         Ok(())
     }
 
@@ -290,6 +311,7 @@ impl TextIndex {
         };
         let payload = serde_json::to_string(&payload)
             .map_err(|e| tantivy::TantivyError::InternalError(e.to_string()))?;
+        self.hand_over()?;
         let writer = self.writer()?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&payload);
@@ -302,6 +324,7 @@ impl TextIndex {
     pub(crate) fn roll_back(&mut self) {
         // Dropping the writer discards what is not committed.
         self.writer = None;
+        self.pending = (Vec::new(), 0);
     }
 
     /// Gives the writer's threads and buffers back; the next write makes new ones.

@@ -151,7 +151,7 @@ fn latin() -> &'static HashMap<char, String> {
 /// again; other text is untouched.
 pub(crate) fn compose(text: &str) -> Cow<'_, str> {
     let apart = |c: char| matches!(c as u32, 0x1161..=0x11C2 | 0x3099..=0x309A);
-    if !text.contains(apart) {
+    if text.is_ascii() || !text.contains(apart) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

@@ -32,7 +32,11 @@ pub(crate) fn searchable(text: &str, markup: Option<Markup>, most: usize) -> Str
         Some(markup) => strip(&compose(text), markup),
     };
     // A lone control character would only disturb whoever shows a snippet.
-    words.replace(|c: char| c.is_control() && c != '\n', " ")
+    let control = |c: char| c.is_control() && c != '\n';
+    match words.contains(control) {
+        true => words.replace(control, " "),
+        false => words,
+    }
 }
 
 /// The first bytes of a text, at most `most`, ending between characters.
@@ -43,7 +47,13 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
 fn strip(text: &str, markup: Markup) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(c) = rest.chars().next() {
+    loop {
+        let (plain, marked) = rest.split_at(plain_bytes(rest, out.ends_with(' ')));
+        out.push_str(plain);
+        rest = marked;
+        let Some(c) = rest.chars().next() else {
+            return out;
+        };
         let (skip, put) = match c {
             '<' => tag(rest),
             '&' => entity(rest),
@@ -59,7 +69,23 @@ fn strip(text: &str, markup: Markup) -> String {
         }
         rest = rest.get(skip..).unwrap_or_default();
     }
-    out
+}
+
+/// Bytes at the start of a text that stay as they are: no markup among them, and
+/// no space after a space (`spaced`: one stands before the text).
+fn plain_bytes(text: &str, mut spaced: bool) -> usize {
+    let marks = |byte| {
+        matches!(
+            byte,
+            b'<' | b'&' | b']' | b'!' | b'*' | b'`' | b'#' | b'~' | b'['
+        )
+    };
+    let ends = |byte: u8| {
+        let twice = spaced && byte == b' ';
+        spaced = byte == b' ';
+        twice || marks(byte)
+    };
+    text.bytes().position(ends).unwrap_or(text.len())
 }
 
 /// `#` of `C#`, as against `#` of a heading.

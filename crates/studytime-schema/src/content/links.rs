@@ -22,15 +22,17 @@ const TAIL: usize = 44 + 7;
 pub fn blob_links(text: &str) -> Vec<BlobId> {
     let mut out: Vec<BlobId> = Vec::new();
     let mut seen = std::collections::HashSet::new();
-    for (at, c) in text.char_indices() {
-        let rest = &text[at..];
-        let found = match c {
-            '&' => sigil(rest.strip_prefix("&amp;").or_else(|| rest.get(1..))),
-            '%' => rest
+    for (at, byte) in text.bytes().enumerate() {
+        if !matches!(byte, b'&' | b'%' | b's') {
+            continue;
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        let found = match byte {
+            b'&' => sigil(rest.strip_prefix("&amp;").or_else(|| rest.get(1..))),
+            b'%' => rest
                 .strip_prefix("%26")
                 .and_then(|rest| sigil(Some(&decode_percent(rest)))),
-            's' => uri(rest),
-            _ => None,
+            _ => uri(rest),
         };
         if let Some(blob) = found
             && seen.insert(blob)
