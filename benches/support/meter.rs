@@ -70,17 +70,21 @@ pub(crate) fn peak_mib() -> f64 {
     memory_mib().1
 }
 
+/// All that this process holds, mapped files with it, in MiB.
+pub(crate) fn resident_mib() -> f64 {
+    status_mib("VmRSS:")
+}
+
+fn status_mib(name: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with(name));
+    let value = line.and_then(|l| l.split_whitespace().nth(1)?.parse::<f64>().ok());
+    value.map_or(f64::NAN, |kib| kib / 1024.0)
+}
+
 /// What this process holds, and the most it held since [`reset_peak`], in MiB,
 /// without mapped files.
 pub(crate) fn memory_mib() -> (f64, f64) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let value = |name: &str| {
-        let line = status.lines().find(|l| l.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse::<f64>().ok()
-    };
-    let without_files = |name| match (value(name), value("RssFile:")) {
-        (Some(all), Some(files)) => (all - files) / 1024.0,
-        _ => f64::NAN,
-    };
-    (without_files("VmRSS:"), without_files("VmHWM:"))
+    let files = status_mib("RssFile:");
+    (status_mib("VmRSS:") - files, status_mib("VmHWM:") - files)
 }

@@ -58,3 +58,9 @@ pub(crate) fn report(what: &str, unit: &str, ours: f64, limit: f64) {
         ours / limit
     );
 }
+
+/// Prints what is asked of a figure, and whether it is met.
+pub(crate) fn asked(what: &str, figure: f64, most: f64, unit: &str) {
+    let met = if figure <= most { "met" } else { "MISSED" };
+    println!("    asked of {what}: at most {most} {unit}; {figure:.1}: {met}");
+}

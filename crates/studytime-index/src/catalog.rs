@@ -1,67 +1,22 @@
 //! Entries to rows: what each message changes, inside one transaction.
 
+mod bodies;
+mod documents;
+
+pub(crate) use bodies::Bodies;
+pub(crate) use documents::{Documents, Made};
+
 use crate::changes::Changes;
 use crate::facts::{BytesHere, Facts};
 use crate::model::About;
-use crate::store::{CourseStats, FeedNumbers, ListingRow, Row, StoredBody, read, write};
+use crate::store::{CourseStats, FeedNumbers, ListingRow, Row, read, write};
 use memchr::memmem;
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use studytime_schema::content::{Content, CourseFields, LessonFields};
 use studytime_schema::fold::{Effect, Ignored, LearnerState, Listing, Step};
 use studytime_schema::view::BlobRole;
 use studytime_schema::{BlobId, Entry, FeedId};
-
-/// Bytes of course bodies kept in memory between calls, about.
-const BODIES_KEPT: usize = 8 * 1024 * 1024;
-
-/// Course bodies that were in use lately.
-#[derive(Debug, Default)]
-pub(crate) struct Bodies {
-    kept: HashMap<i64, (u64, StoredBody)>,
-    clock: u64,
-}
-
-impl Bodies {
-    fn get(
-        &mut self,
-        conn: &Connection,
-        number: i64,
-        feed: FeedId,
-    ) -> rusqlite::Result<&mut StoredBody> {
-        use std::collections::hash_map::Entry as Slot;
-        self.clock += 1;
-        let slot = match self.kept.entry(number) {
-            Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert((0, StoredBody::load(conn, number, feed)?)),
-        };
-        slot.0 = self.clock;
-        Ok(&mut slot.1)
-    }
-
-    /// Forgets all, after a transaction that was not kept.
-    pub(crate) fn forget(&mut self) {
-        self.kept.clear();
-    }
-
-    /// Forgets those not used lately.
-    pub(crate) fn trim(&mut self) {
-        let mut weight: usize = self.kept.values().map(|(_, b)| b.weight()).sum();
-        while weight > BODIES_KEPT || self.kept.len() > 64 {
-            let Some(oldest) = self
-                .kept
-                .iter()
-                .min_by_key(|(_, (used, _))| *used)
-                .map(|(n, _)| *n)
-            else {
-                return;
-            };
-            if let Some((_, body)) = self.kept.remove(&oldest) {
-                weight = weight.saturating_sub(body.weight());
-            }
-        }
-    }
-}
 
 /// One transaction's worth of entries.
 pub(crate) struct Batch<'a> {
@@ -75,6 +30,8 @@ pub(crate) struct Batch<'a> {
     /// The stamp that changed rows are queued with.
     pub(crate) stamp: u64,
     pub(crate) queued: bool,
+    /// The documents of changed rows, where they are wanted at once.
+    pub(crate) documents: Option<Documents>,
     pub(crate) changes: Changes,
     /// Courses to read anew, by number.
     pub(crate) touched: BTreeMap<i64, FeedId>,
@@ -102,6 +59,7 @@ impl<'a> Batch<'a> {
             learned: None,
             stamp,
             queued: false,
+            documents: None,
             changes: Changes::default(),
             touched: BTreeMap::new(),
             listings: BTreeMap::new(),
@@ -298,6 +256,9 @@ impl<'a> Batch<'a> {
 
     fn queue(&mut self, row: Row, fresh: bool) -> rusqlite::Result<()> {
         self.queued = true;
+        if let Some(documents) = &mut self.documents {
+            documents.note(row, fresh);
+        }
         write::queue(self.conn, row, self.stamp, fresh)
     }
 
@@ -306,6 +267,9 @@ impl<'a> Batch<'a> {
         for ((list, _), row) in std::mem::take(&mut self.listings) {
             let id = write::put_listing(self.conn, list, &row)?;
             self.queue(Row::Listing(id), row.id == 0)?;
+            if let Some(documents) = &mut self.documents {
+                documents.listing(self.conn, id, &row)?;
+            }
         }
         for (number, about) in std::mem::take(&mut self.abouts) {
             write::put_about(self.conn, number, &about)?;
@@ -324,6 +288,9 @@ impl<'a> Batch<'a> {
                     continue;
                 };
                 self.queue(Row::Lesson(changed.row), changed.grown > 0)?;
+                if let Some(documents) = &mut self.documents {
+                    documents.lesson(self.conn, changed.row, number, lesson.view.as_ref())?;
+                }
                 self.changes.courses.insert(feed);
                 self.changes.lessons.insert((feed, lesson.id));
                 stats.lessons = stats.lessons.saturating_add_signed(changed.grown);

@@ -2,7 +2,7 @@
 
 use super::Index;
 use super::diff::{missing_texts, note_missing, put_columns, read_touched};
-use crate::catalog::Batch;
+use crate::catalog::{Batch, Documents};
 use crate::store;
 use crate::{ApplyError, Changes};
 use rusqlite::TransactionBehavior;
@@ -64,6 +64,7 @@ impl Index {
         &mut self,
         work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<LogPosition>,
     ) -> Result<Changes, ApplyError> {
+        self.make_room()?;
         match self.try_change(work) {
             Ok(changes) => Ok(changes),
             Err(error) => {
@@ -80,6 +81,7 @@ impl Index {
         work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<LogPosition>,
     ) -> rusqlite::Result<Changes> {
         let stamp = self.stamp + 1;
+        let at_once = self.takes_documents();
         let facts = self.maker.facts.clone();
         let before = self.maker.learner.clone();
         let tx = self
@@ -93,6 +95,7 @@ impl Index {
             &before,
             stamp,
         );
+        batch.documents = at_once.then(Documents::default);
         let position = work(&mut batch)?;
         batch.finish()?;
         let Batch {
@@ -100,8 +103,13 @@ impl Index {
             touched,
             learned,
             queued,
+            documents,
             ..
         } = batch;
+        let documents = match documents {
+            Some(documents) => documents.finish(&tx)?,
+            None => None,
+        };
         store::set_meta(&tx, "position", position.0)?;
         if queued {
             store::set_meta(&tx, "stamp", stamp)?;
@@ -132,7 +140,10 @@ impl Index {
         changes.position = position;
         if queued {
             self.stamp = stamp;
-            self.waiting = true;
+            self.due.waiting = true;
+            if let Some(documents) = documents {
+                self.hand_over(&documents);
+            }
         }
         let learner = self.maker.learner.clone();
         self.shared.update(|all| {

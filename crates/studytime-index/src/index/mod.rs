@@ -4,6 +4,7 @@ mod change;
 mod diff;
 mod facts;
 mod open;
+mod texts;
 mod upkeep;
 
 pub(crate) use diff::counts;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use studytime_schema::content::ProgressEntry;
 use studytime_schema::subjects::SubjectTable;
 use studytime_schema::{BlobId, LogPosition};
+use texts::Due;
 
 /// How an index is kept.
 #[derive(Debug, Clone)]
@@ -30,8 +32,8 @@ pub struct Options {
     pub subjects: Option<Arc<SubjectTable>>,
     /// Milliseconds between two commits of the text index; 250 by default.
     pub text_commit_ms: u64,
-    /// Bytes the text writer may gather before it writes; 20 MB by default,
-    /// 15 MB at least.
+    /// Bytes the text writer may gather before it writes; 50 MB by default,
+    /// which it needs only while very much comes in; 15 MB at least.
     pub text_budget: usize,
     /// Read connections kept open; 4 by default, 1 at least.
     pub readers: usize,
@@ -43,7 +45,7 @@ impl Default for Options {
             facts: Facts::default(),
             subjects: None,
             text_commit_ms: 250,
-            text_budget: 20_000_000,
+            text_budget: 50_000_000,
             readers: 4,
         }
     }
@@ -87,13 +89,8 @@ pub struct Index {
     leap: u64,
     /// Of which of them the columns are in a file.
     saved: u64,
-    /// Whether rows wait for the text index.
-    waiting: bool,
-    /// Whether more wait than one commit takes.
-    behind: bool,
-    /// Whether waiting rows may be called fresh that the text index has: it was
-    /// committed, and then the rows were not. Until none waits any more.
-    doubtful: bool,
+    /// What the text index has not got yet.
+    due: Due,
     blobs: BTreeSet<BlobId>,
     text_commit_ms: u64,
     last_commit: u64,

@@ -1,5 +1,6 @@
 //! Opening, rebuilding, swapping in.
 
+use super::texts::Due;
 use super::upkeep::SNAPSHOT;
 use super::{Index, Options};
 use crate::catalog::Bodies;
@@ -161,7 +162,7 @@ impl Index {
             }
         };
         columns.position = position;
-        let waiting = !write::queued(&conn, stamp, 1).map_err(sql)?.is_empty();
+        let waiting = !write::queued(&conn, 0, stamp, 1).map_err(sql)?.is_empty();
         let pool = Pool::new(home.join("index.db"), options.readers);
         Ok(Self {
             folder,
@@ -179,9 +180,7 @@ impl Index {
             last_change,
             leap: 1 << 20,
             saved,
-            waiting,
-            behind: false,
-            doubtful: false,
+            due: Due::new(waiting, stamp),
             blobs: BTreeSet::new(),
             text_commit_ms: options.text_commit_ms,
             last_commit: 0,

@@ -9,12 +9,6 @@ use rusqlite::TransactionBehavior;
 use std::collections::BTreeMap;
 use studytime_schema::BlobId;
 
-/// Documents put into the text index between two commits, at most: some tenths of
-/// a second.
-const DOCS_PER_COMMIT: usize = 4_000;
-/// The same once more wait than that: what comes new waits for them anyway, and
-/// each commit less is a merge less.
-const DOCS_WHEN_BEHIND: usize = 16_000;
 /// Milliseconds without a commit after which the text writer is put to rest.
 const REST_AFTER_MS: u64 = 10_000;
 
@@ -108,7 +102,7 @@ impl Index {
     pub fn tick(&mut self, now: u64) -> Result<Tick, ApplyError> {
         let mut tick = Tick::default();
         tick.changes.position = self.position;
-        if self.waiting || !self.blobs.is_empty() {
+        if self.due.waiting || !self.blobs.is_empty() {
             let due = self.last_commit.saturating_add(self.text_commit_ms);
             // A clock that was set back must not hold things up.
             if now < due && now >= self.last_commit {
@@ -117,12 +111,9 @@ impl Index {
             }
             self.last_commit = now;
             tick.changes.merge(self.count_blobs()?);
-            self.put_texts(match self.behind {
-                true => DOCS_WHEN_BEHIND,
-                false => DOCS_PER_COMMIT,
-            })?;
+            self.put_texts()?;
         }
-        if self.waiting {
+        if self.due.waiting {
             // More than one batch waits: no use in resting between them.
             self.last_commit = now.saturating_sub(self.text_commit_ms);
             tick.next = Some(now);
@@ -144,8 +135,8 @@ impl Index {
     /// [`ApplyError`] when writing failed.
     pub fn flush(&mut self) -> Result<Changes, ApplyError> {
         let changes = self.count_blobs()?;
-        while self.waiting {
-            self.put_texts(DOCS_WHEN_BEHIND)?;
+        while self.due.waiting {
+            self.put_texts()?;
         }
         self.save_columns();
         Ok(changes)
@@ -178,56 +169,5 @@ impl Index {
         let few = courses / 100 + 50;
         let changed = read::changed_after(&self.conn, (self.saved, i64::MAX), few);
         changed.is_ok_and(|changed| changed.len() == few)
-    }
-
-    /// Puts queued rows into the text index, at most so many, and commits.
-    fn put_texts(&mut self, most: usize) -> Result<(), ApplyError> {
-        match self.try_put_texts(most) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.text.roll_back();
-                Err(error)
-            }
-        }
-    }
-
-    fn try_put_texts(&mut self, most: usize) -> Result<(), ApplyError> {
-        // One transaction: each query alone would take and give back its locks.
-        let tx = self
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let queued = write::queued(&tx, self.stamp, most)?;
-        let Some(last) = queued.last() else {
-            self.waiting = false;
-            self.behind = false;
-            self.doubtful = false;
-            return Ok(());
-        };
-        for row in &queued {
-            let fresh = row.fresh && !self.doubtful;
-            match write::make_doc(&tx, row.doc)? {
-                Some(made) => self.text.put(&made, fresh)?,
-                None if fresh => {}
-                None => self.text.remove(row.doc)?,
-            }
-        }
-        // A full batch may end within a stamp: then only those before it are
-        // all in.
-        let whole = queued.len() < most;
-        let stamp = if whole {
-            self.stamp
-        } else {
-            last.stamp.saturating_sub(1)
-        };
-        let stamp = stamp.max(self.text.stamp().unwrap_or(0));
-        let doubtful = std::mem::replace(&mut self.doubtful, true);
-        self.text.commit(stamp)?;
-        write::forget_queue(&tx, &queued)?;
-        store::set_meta(&tx, "texted", stamp)?;
-        tx.commit()?;
-        self.doubtful = doubtful && !whole;
-        self.waiting = !whole;
-        self.behind = !whole;
-        Ok(())
     }
 }

@@ -18,8 +18,10 @@ pub(crate) struct StoredBody {
     snapshot: usize,
     /// Bytes of the stored tail.
     tail: usize,
-    /// Messages taken in since the last store.
+    /// Messages taken in since the last store, for the tail.
     fresh: Vec<Fresh>,
+    /// The bytes that they take in the tail.
+    fresh_bytes: usize,
     /// The lessons they touched.
     touched: LessonsTouched,
 }
@@ -45,6 +47,7 @@ impl StoredBody {
                 snapshot: 0,
                 tail: 0,
                 fresh: Vec::new(),
+                fresh_bytes: 0,
                 touched: LessonsTouched::default(),
             });
         };
@@ -73,19 +76,31 @@ impl StoredBody {
             snapshot: row.len(),
             tail: usize::try_from(tail).unwrap_or(0),
             fresh: Vec::new(),
+            fresh_bytes: 0,
             touched: LessonsTouched::default(),
         })
     }
 
     /// Takes a message in, and remembers it for [`store`](Self::store).
     pub(crate) fn take(&mut self, step: &Step, content: &str) -> Vec<Ignored> {
-        self.fresh.push(Fresh {
-            sequence: step.sequence,
-            id: step.id,
-            time: step.time,
-            content: content.to_owned(),
-        });
+        self.fresh_bytes += content.len() + 80;
+        if self.fits_tail() {
+            self.fresh.push(Fresh {
+                sequence: step.sequence,
+                id: step.id,
+                time: step.time,
+                content: content.to_owned(),
+            });
+        } else {
+            // A snapshot will be written, which needs none of them.
+            self.fresh.clear();
+        }
         self.body.apply_noting(step, &mut self.touched)
+    }
+
+    /// Whether what is new goes after the snapshot as it is.
+    fn fits_tail(&self) -> bool {
+        self.snapshot > 0 && self.tail + self.fresh_bytes <= SMALL_TAIL.max(self.snapshot / 4)
     }
 
     /// How the lessons stand that were touched since the last store.
@@ -96,11 +111,10 @@ impl StoredBody {
     /// Writes what is new: the messages themselves while they are few, else a
     /// snapshot.
     pub(crate) fn store(&mut self, conn: &Connection, number: i64) -> rusqlite::Result<()> {
-        let fresh: usize = self.fresh.iter().map(|f| f.content.len() + 80).sum();
-        if fresh == 0 {
+        if self.fresh_bytes == 0 {
             return Ok(());
         }
-        if self.snapshot > 0 && self.tail + fresh <= SMALL_TAIL.max(self.snapshot / 4) {
+        if self.fits_tail() {
             let mut insert = conn.prepare_cached(
                 "INSERT OR REPLACE INTO body_tail(feed, sequence, id, time, content)
                  VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -114,7 +128,7 @@ impl StoredBody {
                     &f.content,
                 ))?;
             }
-            self.tail += fresh;
+            self.tail += self.fresh_bytes;
             conn.prepare_cached("UPDATE body SET tail = ?2 WHERE feed = ?1")?
                 .execute((number, clamp(self.tail as u64)))?;
         } else {
@@ -129,6 +143,7 @@ impl StoredBody {
             self.tail = 0;
         }
         self.fresh.clear();
+        self.fresh_bytes = 0;
         self.touched.clear();
         Ok(())
     }

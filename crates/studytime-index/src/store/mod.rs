@@ -12,6 +12,7 @@ mod listings;
 mod needs;
 mod people;
 mod pool;
+mod queue;
 mod texts;
 
 pub(crate) use bodies::StoredBody;
@@ -19,7 +20,7 @@ pub(crate) use feeds::{FeedNumbers, feed_of, number_of, study_feeds};
 pub(crate) use folder::Folder;
 pub(crate) use listings::{CourseStats, ListingRow};
 pub(crate) use pool::Pool;
-pub(crate) use texts::{Row, row_of};
+pub(crate) use queue::{Row, doc_of, row_of};
 
 pub(crate) mod read {
     //! Reading rows.
@@ -40,16 +41,16 @@ pub(crate) mod write {
     pub(crate) use super::lessons::put_lesson;
     pub(crate) use super::listings::{put_listing, put_stats};
     pub(crate) use super::people::{put_about, put_enrolment, put_learned, put_problem};
-    pub(crate) use super::texts::{
-        docs_naming, doubt_freshness, forget_queue, make_doc, put_text, queue, queue_all, queued,
+    pub(crate) use super::queue::{
+        doubt_freshness, forget_queue, forget_queue_upto, queue, queue_all, queued,
     };
+    pub(crate) use super::texts::{doc_of_lesson, doc_of_listing, docs_naming, make_doc, put_text};
 }
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -228,11 +229,16 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: u64) -> rusqlite::Re
 
 /// A row's value as it is kept.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+    let failed =
+        |e: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(e);
+    // Most rows are as long, and need not grow on the way.
+    let mut out = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut out, value).map_err(|e| failed(e.into()))?;
+    String::from_utf8(out).map_err(|e| failed(e.into()))
 }
 
 /// A row's value; one that cannot be read counts as damage.
-pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a str) -> rusqlite::Result<T> {
     serde_json::from_str(text)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(e)))
 }

@@ -1,113 +1,19 @@
-//! Texts that live in blobs, and the queue of rows whose document the text
-//! index has not taken yet.
+//! The documents that rows become, and texts that live in blobs.
 
+use super::from_json;
 use super::lessons::lessons_with_text;
-use super::{clamp, from_json};
+use super::queue::{Row, doc_of, row_of};
 use crate::text::{Doc, plain};
 use rusqlite::{Connection, OptionalExtension};
 use serde::Deserialize;
+use std::borrow::Cow;
 use studytime_schema::content::LessonContentType;
 use studytime_schema::fold::Listing;
+use studytime_schema::view::LessonView;
 use studytime_schema::{BlobId, FeedId, MessageId};
 
 /// Bytes of one text that are searched; the rest of a longer one is not.
 pub(crate) const MAX_SEARCHED: usize = 512 * 1024;
-
-/// What a document is made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Row {
-    /// A row of (list, course).
-    Listing(i64),
-    /// A row of a lesson.
-    Lesson(i64),
-}
-
-/// The number of a row's document.
-pub(crate) fn doc_of(row: Row) -> u64 {
-    match row {
-        Row::Listing(id) => id.cast_unsigned() << 1,
-        Row::Lesson(id) => (id.cast_unsigned() << 1) | 1,
-    }
-}
-
-/// The row of a document.
-pub(crate) fn row_of(doc: u64) -> Row {
-    let id = (doc >> 1).cast_signed();
-    if doc & 1 == 0 {
-        Row::Listing(id)
-    } else {
-        Row::Lesson(id)
-    }
-}
-
-/// A row whose document must be made anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Queued {
-    pub(crate) doc: u64,
-    /// The stamp of its last change.
-    pub(crate) stamp: u64,
-    /// The text index cannot have a document of it yet, so that none needs to
-    /// be looked for.
-    pub(crate) fresh: bool,
-}
-
-/// Notes that a row changed, so that its document is made anew. `fresh`: the
-/// row did not exist before.
-pub(crate) fn queue(conn: &Connection, row: Row, stamp: u64, fresh: bool) -> rusqlite::Result<()> {
-    // What waits already keeps its freshness: a new row that takes the number
-    // of a deleted one is not fresh before the old document is gone.
-    conn.prepare_cached(
-        "INSERT INTO queue(doc, stamp, fresh) VALUES(?1, ?2, ?3)
-         ON CONFLICT(doc) DO UPDATE SET stamp = excluded.stamp",
-    )?
-    .execute((doc_of(row).cast_signed(), clamp(stamp), fresh))?;
-    Ok(())
-}
-
-/// Notes that documents may be in the text index that waiting rows call fresh.
-pub(crate) fn doubt_freshness(conn: &Connection, upto: u64) -> rusqlite::Result<()> {
-    conn.execute(
-        "UPDATE queue SET fresh = 0 WHERE stamp <= ?1",
-        [clamp(upto)],
-    )?;
-    Ok(())
-}
-
-/// Notes that every row's document must be made anew. `fresh`: the text index
-/// is empty.
-pub(crate) fn queue_all(conn: &Connection, stamp: u64, fresh: bool) -> rusqlite::Result<()> {
-    // What waits may be a row that is gone: its document must still be taken away.
-    conn.execute(
-        "INSERT OR REPLACE INTO queue(doc, stamp, fresh) SELECT id * 2, ?1, ?2 FROM listing
-         UNION ALL SELECT id * 2 + 1, ?1, ?2 FROM lesson",
-        (clamp(stamp), fresh),
-    )?;
-    Ok(())
-}
-
-/// The next rows of the queue with their stamps, oldest change first.
-pub(crate) fn queued(conn: &Connection, upto: u64, most: usize) -> rusqlite::Result<Vec<Queued>> {
-    conn.prepare_cached(
-        "SELECT doc, stamp, fresh FROM queue WHERE stamp <= ?1 ORDER BY stamp, doc LIMIT ?2",
-    )?
-    .query_map((clamp(upto), clamp(most as u64)), |r| {
-        Ok(Queued {
-            doc: r.get::<_, i64>(0)?.cast_unsigned(),
-            stamp: r.get::<_, i64>(1)?.cast_unsigned(),
-            fresh: r.get(2)?,
-        })
-    })?
-    .collect()
-}
-
-/// Takes rows off the queue.
-pub(crate) fn forget_queue(conn: &Connection, docs: &[Queued]) -> rusqlite::Result<()> {
-    let mut delete = conn.prepare_cached("DELETE FROM queue WHERE doc = ?1 AND stamp = ?2")?;
-    for queued in docs {
-        delete.execute((queued.doc.cast_signed(), clamp(queued.stamp)))?;
-    }
-    Ok(())
-}
 
 /// The document of a row as it is now; `None` when there is nothing to find.
 pub(crate) fn make_doc(conn: &Connection, doc: u64) -> rusqlite::Result<Option<Doc>> {
@@ -124,9 +30,22 @@ fn listing_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
             Ok((r.get(0)?, from_json(r.get_ref(1)?.as_str()?)?))
         })
         .optional()?;
-    let Some((course, listing)) = found.filter(|(_, l)| l.is_listed()) else {
+    match found {
+        Some((course, listing)) => doc_of_listing(conn, id, course, &listing),
+        None => Ok(None),
+    }
+}
+
+/// The document of a row of (list, course); `None` when there is nothing to find.
+pub(crate) fn doc_of_listing(
+    conn: &Connection,
+    id: i64,
+    course: i64,
+    listing: &Listing,
+) -> rusqlite::Result<Option<Doc>> {
+    if !listing.is_listed() {
         return Ok(None);
-    };
+    }
     let fields = listing.fields();
     let mut about = fields.description.value().cloned().unwrap_or_default();
     if let Some(blob) = fields.description_blob.value()
@@ -152,70 +71,108 @@ fn listing_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
     }))
 }
 
-/// Of a lesson's row, what is searched: the rest is not even read.
+/// Of a lesson, what is searched: of a row, the rest is not even read.
 #[derive(Deserialize)]
-struct Searched {
+struct Searched<'a> {
     lesson_number: u64,
-    name: String,
-    description: Option<String>,
-    lesson_content: Option<String>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    description: Option<Cow<'a, str>>,
+    lesson_content: Option<Cow<'a, str>>,
     lesson_content_blob: Option<BlobId>,
     #[serde(default)]
     lesson_content_type: LessonContentType,
-    #[serde(default)]
-    videos: Vec<Named>,
-    #[serde(default)]
-    attachments: Vec<Named>,
-    #[serde(default)]
-    tests: Vec<Named>,
+    #[serde(default, borrow)]
+    videos: Vec<Named<'a>>,
+    #[serde(default, borrow)]
+    attachments: Vec<Named<'a>>,
+    #[serde(default, borrow)]
+    tests: Vec<Named<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Named {
-    name: String,
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+impl<'a> Searched<'a> {
+    fn of(lesson: &'a LessonView) -> Self {
+        fn text(text: &Option<String>) -> Option<Cow<'_, str>> {
+            text.as_deref().map(Cow::Borrowed)
+        }
+        let named = |name: &'a String| Named {
+            name: Cow::Borrowed(name),
+        };
+        Self {
+            lesson_number: lesson.lesson_number,
+            name: Cow::Borrowed(&lesson.name),
+            description: text(&lesson.description),
+            lesson_content: text(&lesson.lesson_content),
+            lesson_content_blob: lesson.lesson_content_blob,
+            lesson_content_type: lesson.lesson_content_type,
+            videos: lesson.videos.iter().map(|v| named(&v.name)).collect(),
+            attachments: lesson.attachments.iter().map(|a| named(&a.name)).collect(),
+            tests: lesson.tests.iter().map(|t| named(&t.name)).collect(),
+        }
+    }
+
+    fn doc(&self, conn: &Connection, id: i64, course: i64) -> rusqlite::Result<Doc> {
+        let mut title = self.name.clone().into_owned();
+        for item in [&self.videos, &self.attachments, &self.tests]
+            .into_iter()
+            .flatten()
+        {
+            title.push('\n');
+            title.push_str(&item.name);
+        }
+        let blob_text = match &self.lesson_content_blob {
+            Some(blob) => text_of(conn, blob)?,
+            None => None,
+        };
+        let text = self.lesson_content.as_deref().or(blob_text.as_deref());
+        let markup = plain::Markup::of(self.lesson_content_type);
+        let text = text.map(|text| plain::searchable(text, markup, MAX_SEARCHED));
+        let text = text.unwrap_or_default();
+        let body = match &self.description {
+            Some(description) => {
+                let markup = Some(plain::Markup::Markdown);
+                let mut body = plain::searchable(description, markup, MAX_SEARCHED);
+                body.push('\n');
+                body.push_str(&text);
+                body
+            }
+            None => text,
+        };
+        Ok(Doc {
+            doc: doc_of(Row::Lesson(id)),
+            course: course.cast_unsigned(),
+            number: self.lesson_number,
+            lesson: plain::searchable(&title, None, MAX_SEARCHED),
+            body,
+            ..Doc::default()
+        })
+    }
 }
 
 fn lesson_doc(conn: &Connection, id: i64) -> rusqlite::Result<Option<Doc>> {
-    let found: Option<(i64, Searched)> = conn
-        .prepare_cached("SELECT course, row FROM lesson WHERE id = ?1")?
-        .query_row([id], |r| {
-            Ok((r.get(0)?, from_json(r.get_ref(1)?.as_str()?)?))
-        })
-        .optional()?;
-    let Some((course, lesson)) = found else {
+    let mut statement = conn.prepare_cached("SELECT course, row FROM lesson WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let mut title = lesson.name;
-    let (videos, files, tests) = (lesson.videos, lesson.attachments, lesson.tests);
-    for item in videos.iter().chain(&files).chain(&tests) {
-        title.push('\n');
-        title.push_str(&item.name);
-    }
-    let mut body = String::new();
-    if let Some(description) = &lesson.description {
-        body.push_str(&plain::searchable(
-            description,
-            Some(plain::Markup::Markdown),
-            MAX_SEARCHED,
-        ));
-        body.push('\n');
-    }
-    let blob_text = match &lesson.lesson_content_blob {
-        Some(blob) => text_of(conn, blob)?,
-        None => None,
-    };
-    if let Some(text) = lesson.lesson_content.as_ref().or(blob_text.as_ref()) {
-        let markup = plain::Markup::of(lesson.lesson_content_type);
-        body.push_str(&plain::searchable(text, markup, MAX_SEARCHED));
-    }
-    Ok(Some(Doc {
-        doc: doc_of(Row::Lesson(id)),
-        course: course.cast_unsigned(),
-        number: lesson.lesson_number,
-        lesson: plain::searchable(&title, None, MAX_SEARCHED),
-        body,
-        ..Doc::default()
-    }))
+    let lesson: Searched<'_> = from_json(row.get_ref(1)?.as_str()?)?;
+    lesson.doc(conn, id, row.get(0)?).map(Some)
+}
+
+/// The document of a lesson's row.
+pub(crate) fn doc_of_lesson(
+    conn: &Connection,
+    id: i64,
+    course: i64,
+    lesson: &LessonView,
+) -> rusqlite::Result<Doc> {
+    Searched::of(lesson).doc(conn, id, course)
 }
 
 /// The text of a blob, once it was handed in.

@@ -59,6 +59,24 @@ pub(crate) struct Doc {
     pub(crate) body: String,
 }
 
+impl Doc {
+    fn texts(&self) -> [&String; 6] {
+        [
+            &self.title,
+            &self.keywords,
+            &self.provider,
+            &self.about,
+            &self.lesson,
+            &self.body,
+        ]
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        64 + self.texts().map(String::len).iter().sum::<usize>()
+    }
+}
+
 /// The searching side, shared with all readers.
 #[derive(Clone)]
 pub(crate) struct TextReader {
@@ -264,21 +282,20 @@ impl TextIndex {
         out.add_u64(fields.doc, doc.doc);
         out.add_u64(fields.course, doc.course);
         out.add_u64(fields.number, doc.number);
-        let mut bytes = 64;
-        for (field, text) in [
-            (fields.title, &doc.title),
-            (fields.keywords, &doc.keywords),
-            (fields.provider, &doc.provider),
-            (fields.about, &doc.about),
-            (fields.lesson, &doc.lesson),
-            (fields.body, &doc.body),
-        ] {
+        let searched = [
+            fields.title,
+            fields.keywords,
+            fields.provider,
+            fields.about,
+            fields.lesson,
+            fields.body,
+        ];
+        for (field, text) in searched.into_iter().zip(doc.texts()) {
             if !text.is_empty() {
                 out.add_text(field, text);
-                bytes += text.len();
             }
         }
-        self.hand(UserOperation::Add(out), bytes)
+        self.hand(UserOperation::Add(out), doc.bytes())
     }
 
     /// Takes a row's document away.

@@ -6,6 +6,7 @@
 mod blobs;
 mod courses;
 mod crash;
+mod documents;
 mod follow;
 mod forms;
 mod laws;

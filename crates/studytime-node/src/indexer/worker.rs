@@ -17,9 +17,15 @@ use studytime_schema::subjects::SubjectTable;
 use studytime_schema::{Keypair, LogPosition};
 use tokio::sync::{mpsc, watch};
 
-/// While the log is far ahead, texts become searchable this often, in
-/// milliseconds: each time costs as much as a thousand messages.
+/// While the log is ahead, texts become searchable this often, in milliseconds:
+/// each time costs as much as a thousand messages.
 const BEHIND_TICK_MS: u64 = 400;
+/// The same while the log is very far ahead: what arrives now is not looked at
+/// for seconds in any case, and few large steps cost a third less than many small
+/// ones.
+const FAR_BEHIND_TICK_MS: u64 = 4_000;
+/// Messages that take the index some seconds.
+const FAR: u64 = 50_000;
 /// How long to rest after the index could not be written (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
 /// Times a damaged index is built anew in one run: more point to a disk that
@@ -92,7 +98,7 @@ impl Worker {
             let now = now_ms();
             due = more.then_some(now);
             // A clock that was set back must not hold texts up.
-            if more && (ticked..ticked.saturating_add(BEHIND_TICK_MS)).contains(&now) {
+            if more && (ticked..ticked.saturating_add(self.pause())).contains(&now) {
                 continue;
             }
             ticked = now;
@@ -242,6 +248,16 @@ impl Worker {
         }
         self.position.send_replace(self.index.position());
         Ok(false)
+    }
+
+    /// Milliseconds between two ticks while more of the log waits.
+    fn pause(&self) -> u64 {
+        // Where the end is not known, it is taken to be near.
+        let end = self.feeds.last_position().unwrap_or_default();
+        match end.0.saturating_sub(self.index.position().0) > FAR {
+            true => FAR_BEHIND_TICK_MS,
+            false => BEHIND_TICK_MS,
+        }
     }
 
     /// What is due; says when to call again.
