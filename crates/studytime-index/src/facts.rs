@@ -28,8 +28,9 @@ pub struct Facts {
 pub struct Reach {
     /// Follows from the user to it: 1 for a friend, 2 for a friend's friend.
     pub hops: u8,
-    /// The friend, when every path to this feed goes through that one friend
-    /// (also for the friend itself); `None` when there are several.
+    /// The last feed before this one that every shortest path from the user goes
+    /// through: whoever is behind it may be its invention. `None` when there is
+    /// none, as for a friend, or for whom two friends know.
     pub only_through: Option<FeedId>,
 }
 

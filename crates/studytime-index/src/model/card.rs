@@ -58,7 +58,8 @@ pub struct CourseCard {
     /// Whether all of its content is here.
     #[serde(default)]
     pub on_device: bool,
-    /// Learners around the user who said that they study it.
+    /// Learners around the user who said that they study it; those who are known
+    /// through one and the same only count as one.
     #[serde(default)]
     pub learners: u32,
     /// Milliseconds since 1970 of its oldest listing.

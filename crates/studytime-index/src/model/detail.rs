@@ -56,7 +56,8 @@ pub struct CourseDetail {
     /// not deprecated itself where one such exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<CourseRef>,
-    /// Learners around the user who said that they study it.
+    /// Learners around the user who said that they study it; those who are known
+    /// through one and the same only count as one.
     #[serde(default)]
     pub learners: u32,
     /// Milliseconds since 1970 of its oldest listing.

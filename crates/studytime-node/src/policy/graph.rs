@@ -95,60 +95,57 @@ pub(crate) fn save_graph(shared: &mut SharedGraph, state: &State) {
     }
 }
 
-/// Who counts for popularity, with the one friend they hang on, if it is one.
+/// Who counts for popularity, with the last one that all ways to them go through.
 pub(super) fn reach(graph: &Graph, own: &[FeedId]) -> HashMap<FeedId, Reach> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Through {
-        One(FeedId),
-        Many,
-    }
     let hops = graph.hops(own, REACH_HOPS, MAX_FRIENDS);
-    let mut through: BTreeMap<FeedId, Through> = BTreeMap::new();
+    let mut through: HashMap<FeedId, Option<FeedId>> = HashMap::new();
     for distance in 1..=REACH_HOPS {
-        let layer: Vec<FeedId> = hops
-            .iter()
-            .filter(|(_, d)| **d == distance)
-            .map(|(f, _)| *f)
-            .collect();
+        let at = |wanted: u32| hops.iter().filter(move |(_, d)| **d == wanted);
         if distance == 1 {
-            through.extend(layer.into_iter().map(|f| (f, Through::One(f))));
+            through.extend(at(1).map(|(feed, _)| (*feed, None)));
             continue;
         }
-        let before: Vec<FeedId> = hops
-            .iter()
-            .filter(|(_, d)| **d == distance - 1)
-            .map(|(f, _)| *f)
-            .collect();
-        for feed in before {
-            let Some(mine) = through.get(&feed).copied() else {
-                continue;
-            };
-            for target in graph.follows(&feed) {
+        for (feed, _) in at(distance - 1) {
+            for target in graph.follows(feed) {
                 if hops.get(&target) != Some(&distance) {
                     continue;
                 }
-                through
-                    .entry(target)
-                    .and_modify(|t| {
-                        if *t != mine {
-                            *t = Through::Many;
-                        }
-                    })
-                    .or_insert(mine);
+                let all = match through.get(&target) {
+                    Some(known) => common(&hops, &through, *known, Some(*feed)),
+                    None => Some(*feed),
+                };
+                through.insert(target, all);
             }
         }
     }
     hops.iter()
         .filter(|(_, d)| **d > 0)
         .map(|(feed, d)| {
-            let only_through = match through.get(feed) {
-                Some(Through::One(friend)) => Some(*friend),
-                _ => None,
-            };
+            let only_through = through.get(feed).copied().flatten();
             let hops = u8::try_from(*d).unwrap_or(u8::MAX);
             (*feed, Reach { hops, only_through })
         })
         .collect()
+}
+
+/// The last one that all ways to both go through; `None` for the user.
+fn common(
+    hops: &BTreeMap<FeedId, u32>,
+    through: &HashMap<FeedId, Option<FeedId>>,
+    mut a: Option<FeedId>,
+    mut b: Option<FeedId>,
+) -> Option<FeedId> {
+    while a != b {
+        let (x, y) = (a?, b?);
+        let before = |feed| through.get(feed).copied().flatten();
+        // Whoever is farther away goes one back.
+        if hops.get(&x) >= hops.get(&y) {
+            a = before(&x);
+        } else {
+            b = before(&y);
+        }
+    }
+    a
 }
 
 #[cfg(test)]
@@ -161,48 +158,65 @@ mod tests {
     }
 
     #[test]
-    fn identities_behind_one_friend_hang_on_that_friend() {
+    fn identities_hang_on_the_last_one_that_all_ways_go_through() {
         let mut graph = Graph::new();
-        for (from, to) in [(0, 1), (0, 2), (1, 3), (1, 4), (2, 4), (3, 5), (4, 6)] {
+        let edges = [
+            (0, 1),
+            (0, 2),
+            (1, 3),
+            (1, 4),
+            (2, 4),
+            (1, 7),
+            (3, 5),
+            (4, 6),
+            (3, 8),
+            (7, 8),
+            (3, 9),
+            (4, 9),
+            (9, 10),
+        ];
+        for (from, to) in edges {
             graph.set(&feed(from), &feed(to), Edge::Follow, 1);
         }
         let reach = reach(&graph, &[feed(0)]);
-        let at = |n| reach[&feed(n)];
-        assert_eq!(
-            at(1),
-            Reach {
-                hops: 1,
-                only_through: Some(feed(1))
-            }
-        );
-        assert_eq!(
-            at(3),
-            Reach {
-                hops: 2,
-                only_through: Some(feed(1))
-            }
-        );
-        assert_eq!(
-            at(4),
-            Reach {
-                hops: 2,
-                only_through: None
-            }
-        );
-        assert_eq!(
-            at(5),
-            Reach {
-                hops: 3,
-                only_through: Some(feed(1))
-            }
-        );
-        assert_eq!(
-            at(6),
-            Reach {
-                hops: 3,
-                only_through: None
-            }
-        );
-        assert!(!reach.contains_key(&feed(0)));
+        for (who, hops, through) in [
+            (1, 1, None),
+            (3, 2, Some(1)),
+            (4, 2, None),
+            (5, 3, Some(3)),
+            // One maker whom two friends know.
+            (6, 3, Some(4)),
+            // Two makers whom one friend knows.
+            (8, 3, Some(1)),
+            (9, 3, None),
+        ] {
+            let only_through = through.map(feed);
+            assert_eq!(reach[&feed(who)], Reach { hops, only_through }, "{who}");
+        }
+        assert!(!reach.contains_key(&feed(0)) && !reach.contains_key(&feed(10)));
+    }
+
+    /// A thousand identities that one of many friends' acquaintances invented.
+    #[test]
+    fn invented_identities_all_hang_on_their_maker() {
+        let mut graph = Graph::new();
+        let made_up = |n: u16| {
+            let mut bytes = [200; 32];
+            bytes[..2].copy_from_slice(&n.to_be_bytes());
+            FeedId::from_bytes(bytes)
+        };
+        for friend in 1..20 {
+            graph.set(&feed(0), &feed(friend), Edge::Follow, 1);
+            graph.set(&feed(friend), &feed(50), Edge::Follow, 1);
+        }
+        for n in 0..1000 {
+            graph.set(&feed(50), &made_up(n), Edge::Follow, 1);
+            graph.set(&made_up(n), &made_up((n + 1) % 1000), Edge::Follow, 1);
+        }
+        let reach = reach(&graph, &[feed(0)]);
+        assert_eq!(reach[&feed(50)].only_through, None);
+        for n in 0..1000 {
+            assert_eq!(reach[&made_up(n)].only_through, Some(feed(50)));
+        }
     }
 }
