@@ -3,7 +3,9 @@
 //! Subjects stand in a table of two levels: a category ("Science"), a subject
 //! in it ("Physics"), and the keywords that mean it, in several languages. A
 //! course belongs to the subject of its first keyword that the table knows;
-//! where none is known, to [`OTHER`].
+//! where none is known, to [`OTHER`]. A keyword that means a category as a whole
+//! (`mathematics`) leaves it to the keywords after it to say which subject of that
+//! category; where none does, that is [`GENERAL`].
 //!
 //! Keywords are compared without case, accents, spaces, hyphens and other
 //! marks, so `Machine Learning`, `machine-learning` and `machinelearning` are
@@ -70,7 +72,8 @@ impl Subject<'_> {
 pub struct SubjectEntry {
     /// The upper level.
     pub category: String,
-    /// The lower level; its name is a keyword too.
+    /// The lower level; its name is a keyword too. With [`GENERAL`] the keywords
+    /// mean the category as a whole.
     pub subject: String,
     /// Words and phrases that mean it.
     pub keywords: Vec<String>,
@@ -98,7 +101,8 @@ pub struct SubjectTable {
     subjects: Vec<(String, String)>,
     /// From the comparable form of a keyword to its place in `subjects`.
     keys: HashMap<String, usize>,
-    /// From the comparable form of a category to one of its subjects.
+    /// From the comparable form of a category, or of a keyword that means it as a
+    /// whole, to one of its subjects.
     categories: HashMap<String, usize>,
 }
 
@@ -135,6 +139,9 @@ impl SubjectTable {
         keywords: impl Iterator<Item = &'a str>,
         replace: bool,
     ) {
+        if subject == GENERAL {
+            return self.add_general(category, keywords, replace);
+        }
         let pair = (category.to_owned(), subject.to_owned());
         let at = match self.subjects.iter().position(|s| *s == pair) {
             Some(at) => at,
@@ -153,12 +160,48 @@ impl SubjectTable {
         }
     }
 
-    /// The subject of a course: that of its first keyword that is known.
-    pub fn classify<K: AsRef<str>>(&self, keywords: &[K]) -> Subject<'_> {
-        keywords
+    /// Keywords that mean a category as a whole.
+    fn add_general<'a>(
+        &mut self,
+        category: &str,
+        keywords: impl Iterator<Item = &'a str>,
+        replace: bool,
+    ) {
+        let known = self
+            .subjects
             .iter()
-            .find_map(|keyword| self.find(keyword.as_ref()))
-            .unwrap_or(Subject::OTHER)
+            .position(|(known, _)| known == category);
+        let at = known.unwrap_or_else(|| {
+            self.subjects
+                .push((category.to_owned(), GENERAL.to_owned()));
+            self.subjects.len() - 1
+        });
+        for key in keywords.map(key).chain([key(category)]) {
+            if key.is_empty() {
+                continue;
+            }
+            if replace {
+                self.keys.remove(&key);
+                self.categories.insert(key, at);
+            } else {
+                self.categories.entry(key).or_insert(at);
+            }
+        }
+    }
+
+    /// The subject of a course: that of its first keyword that is known; where
+    /// that one means a category as a whole, that of the first one after it that
+    /// means a subject of this category.
+    pub fn classify<K: AsRef<str>>(&self, keywords: &[K]) -> Subject<'_> {
+        let mut known = keywords.iter().filter_map(|k| self.find(k.as_ref()));
+        let Some(first) = known.next() else {
+            return Subject::OTHER;
+        };
+        if first.subject != GENERAL {
+            return first;
+        }
+        let closer = |s: &Subject<'_>| s.category == first.category && s.subject != GENERAL;
+        known.find(closer).unwrap_or(first)
     }
 
     /// The subject that a keyword means.

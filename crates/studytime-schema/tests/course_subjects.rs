@@ -26,7 +26,12 @@ fn the_table_is_large_enough_and_has_no_doubles() {
             Some(subject),
             "a subject's name is a keyword"
         );
-        assert!(table.find(subject.category).is_some());
+        // A category's name means all of it, not one of its subjects.
+        let category = table.find(subject.category).unwrap();
+        assert_eq!(
+            (category.category, category.subject),
+            (subject.category, GENERAL)
+        );
     }
 }
 
@@ -38,6 +43,19 @@ fn the_first_known_keyword_decides() {
     assert_eq!(place(&[]), (OTHER, OTHER));
     assert_eq!(place(&["", " - ", "xyzzy"]), (OTHER, OTHER));
     assert!(classify(&["xyzzy"]).is_other());
+}
+
+#[test]
+fn a_category_as_a_whole_leaves_the_subject_to_later_keywords() {
+    for keyword in ["mathematics", "Maths", "数学", "수학"] {
+        assert_eq!(place(&[keyword]), ("Mathematics", GENERAL), "{keyword}");
+        assert_eq!(place(&[keyword, "for all", "algebra"]).1, "Algebra");
+    }
+    assert_eq!(place(&["science"]), ("Science", GENERAL));
+    assert_eq!(place(&["business", "small business"]).1, "Entrepreneurship");
+    // A subject of another category is beside the point.
+    assert_eq!(place(&["science", "photography"]), ("Science", GENERAL));
+    assert_eq!(place(&["general"]), (OTHER, OTHER));
 }
 
 #[test]
@@ -85,6 +103,20 @@ fn users_can_add_their_own() {
     let moved = SubjectTable::builtin().with([SubjectEntry::new("Hobby", "Games", ["chess"])]);
     assert_eq!(moved.classify(&["chess"]).category, "Hobby");
     assert!(SubjectTable::empty().classify(&["chess"]).is_other());
+    // Keywords for a category as a whole, one that is there or a new one.
+    let whole = SubjectTable::builtin().with([
+        SubjectEntry::new("Mathematics", GENERAL, ["algebra"]),
+        SubjectEntry::new("Nature", GENERAL, ["outside"]),
+    ]);
+    for (keyword, category) in [
+        ("algebra", "Mathematics"),
+        ("outside", "Nature"),
+        ("nature", "Nature"),
+    ] {
+        let subject = whole.classify(&[keyword]);
+        assert_eq!((subject.category, subject.subject), (category, GENERAL));
+    }
+    assert!(whole.classify(&["general"]).is_other());
     let long = "x ".repeat(100_000);
     assert!(table.find(&long).is_none());
 }

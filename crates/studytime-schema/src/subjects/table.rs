@@ -1,7 +1,8 @@
 //! The built-in table: categories, their subjects, and keywords in English
 //! and other languages (among them Spanish, Portuguese, French, German,
 //! Italian, Russian, Arabic, Chinese, Japanese, Hindi, Swahili). Where two subjects share a
-//! keyword, the first one has it.
+//! keyword, the first one has it. What stands under "General" means the category
+//! as a whole.
 
 type Subjects = &'static [(&'static str, &'static [&'static str])];
 
@@ -401,6 +402,11 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "operations research",
                     "mathematical modeling",
                     "game theory",
+                ],
+            ),
+            (
+                "General",
+                &[
                     "math",
                     "maths",
                     "mathematics",
@@ -413,6 +419,7 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "गणित",
                     "رياضيات",
                     "hisabati",
+                    "수학",
                 ],
             ),
         ],
@@ -542,6 +549,11 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "laboratory",
                     "lab",
                     "citizen science",
+                ],
+            ),
+            (
+                "General",
+                &[
                     "science",
                     "ciencia",
                     "ciencias",
@@ -551,6 +563,7 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "علوم",
                     "विज्ञान",
                     "sayansi",
+                    "과학",
                 ],
             ),
         ],
@@ -888,8 +901,6 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
             (
                 "Other Languages",
                 &[
-                    "language",
-                    "language learning",
                     "italian",
                     "italiano",
                     "hindi",
@@ -944,6 +955,7 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "grammatik",
                 ],
             ),
+            ("General", &["language", "language learning"]),
         ],
     ),
     (
@@ -982,10 +994,6 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "предпринимательство",
                     "创业",
                     "ujasiriamali",
-                    "business",
-                    "negocios",
-                    "affaires",
-                    "wirtschaft",
                 ],
             ),
             (
@@ -1055,6 +1063,10 @@ pub(super) const TABLE: &[(&str, Subjects)] = &[
                     "beruf",
                     "карьера",
                 ],
+            ),
+            (
+                "General",
+                &["business", "negocios", "affaires", "wirtschaft"],
             ),
         ],
     ),
