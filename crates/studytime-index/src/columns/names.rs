@@ -56,9 +56,9 @@ impl Names {
     }
 
     /// Places of courses whose name has `typed` at the start of a word: of the
-    /// first one (`'\n'` before it) or a later one (`' '`). Most popular first,
-    /// one course maybe several times.
-    pub(crate) fn with<'a>(&'a self, before: char, typed: &str) -> impl Iterator<Item = u32> + 'a {
+    /// first one (`"\n"` before it) or a later one (`" "`); anywhere with nothing
+    /// before it. Most popular first, one course maybe several times.
+    pub(crate) fn with<'a>(&'a self, before: &str, typed: &str) -> impl Iterator<Item = u32> + 'a {
         let finder = Finder::new(format!("{before}{typed}").as_bytes()).into_owned();
         let mut from = 0;
         std::iter::from_fn(move || {

@@ -32,6 +32,8 @@ pub struct SubjectEntry {
 pub enum SuggestionKind {
     /// A course; `feed_id` is set.
     Course,
+    /// A category: the upper level of the subjects.
+    Category,
     /// A subject.
     Subject,
     /// A keyword of at least one course.

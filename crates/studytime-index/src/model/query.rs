@@ -62,9 +62,11 @@ pub struct CourseQuery {
     /// operators mean nothing.
     pub text: String,
     /// Only this category (upper level of the subjects), as
-    /// [`SubjectCount::category`](crate::SubjectCount::category) spells it.
+    /// [`SubjectCount::category`](crate::SubjectCount::category) names it, case
+    /// ignored.
     pub category: Option<String>,
-    /// Only this subject, as [`SubjectCount`](crate::SubjectCount) spells it.
+    /// Only this subject, as [`SubjectCount`](crate::SubjectCount) names it, case
+    /// ignored.
     pub subject: Option<String>,
     /// Only this language: a BCP 47 tag; `en` also takes in `en-GB`.
     pub language: Option<String>,
@@ -89,6 +91,11 @@ pub struct CourseQuery {
     pub sort: Sort,
     /// How many to skip.
     pub offset: usize,
+    /// Go on after this course, the last one of the page before, instead of after
+    /// [`offset`](Self::offset) courses: so courses that came in meanwhile push
+    /// none onto two pages, and those that went leave no gap. Where it is no longer
+    /// among what is asked for, `offset` counts.
+    pub after: Option<FeedId>,
     /// How many to give, at most [`CourseQuery::MAX_LIMIT`]; 20 when unset.
     pub limit: usize,
     /// Whether to count [`Page::facets`]; they are, when unset.
@@ -125,6 +132,7 @@ impl Default for CourseQuery {
             include_deprecated: false,
             sort: Sort::default(),
             offset: 0,
+            after: None,
             limit: 20,
             facets: true,
         }
@@ -134,19 +142,21 @@ impl Default for CourseQuery {
 /// A stretch of an ordered result.
 ///
 /// The order is total (ties go by feed id), so pages neither overlap nor leave
-/// gaps while the index stands still.
+/// gaps while the index stands still; with [`CourseQuery::after`], also while
+/// courses come and go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The stretch.
     pub items: Vec<T>,
     /// How many there are in all.
     pub total: usize,
-    /// How many were skipped.
+    /// How many come before it.
     pub offset: usize,
     /// How many were asked for.
     pub limit: usize,
     /// What the other filters would leave. Each facet is counted with all
-    /// filters but its own, so that a page can offer the alternatives.
+    /// filters but its own, so that a page can offer the alternatives; categories
+    /// also without that of the subject, which is one of a category.
     #[serde(default)]
     pub facets: Facets,
     /// Nothing (or little) matched the words as written, so similar words were

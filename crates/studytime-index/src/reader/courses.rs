@@ -8,7 +8,7 @@ use crate::model::{CourseCard, CourseQuery, Facets, Page, Sort};
 use crate::text::gather::{Address, Match};
 use crate::text::search::{self, Manner, Searched, Texts};
 use crate::text::snippet::Sought;
-use crate::text::{Asked, ask};
+use crate::text::{Asked, ask, may_be_begun};
 
 /// With fewer matches than this, similar words are taken in.
 const FEW: usize = 5;
@@ -39,6 +39,8 @@ fn relevance(exact: bool, score: f32) -> u64 {
 struct Found {
     /// Of the page: places, and the lessons that match best.
     page: Vec<(u32, Option<u64>)>,
+    /// How many come before it.
+    offset: usize,
     total: usize,
     facets: Facets,
     /// What snippets mark.
@@ -66,7 +68,7 @@ pub(super) fn courses(
     Ok(Page {
         items,
         total: found.total,
-        offset: query.offset,
+        offset: found.offset,
         limit,
         facets: found.facets,
         approximate: found.approximate,
@@ -77,11 +79,18 @@ pub(super) fn courses(
 fn listed(columns: &Columns, query: &CourseQuery, limit: usize) -> Found {
     let filters = Filters::new(columns, query);
     let ranks = columns.sorted(query.sort);
-    let mut found = Found::default();
+    let after = query.after.and_then(|feed| columns.place_of(&feed));
+    let mut found = Found {
+        offset: query.offset,
+        ..Found::default()
+    };
     if filters.pass_current() {
         let current = |at: &&u32| columns.lean(**at).is_some_and(|c| !c.deprecated);
-        let page = ranks.order.iter().filter(current);
-        let page = page.skip(query.offset).take(limit);
+        let all = ranks.order.iter().filter(current);
+        if let Some(before) = after.and_then(|after| all.clone().position(|at| *at == after)) {
+            found.offset = before + 1;
+        }
+        let page = all.skip(found.offset).take(limit);
         found.page = page.map(|at| (*at, None)).collect();
         found.total = columns.counter().current();
         if query.facets {
@@ -104,12 +113,21 @@ fn listed(columns: &Columns, query: &CourseQuery, limit: usize) -> Found {
             .collect(),
     };
     found.total = kept.len();
-    let page = page_of(&mut kept, query.offset, limit);
+    if let Some(offset) = offset_after(&kept, |(_, at)| Some(*at) == after) {
+        found.offset = offset;
+    }
+    let page = page_of(&mut kept, found.offset, limit);
     found.page = page.iter().map(|(_, at)| (*at, None)).collect();
     if query.facets {
         found.facets = counter.facets(columns.values());
     }
     found
+}
+
+/// How many come up to the one that `is` it, with that one; `None` without it.
+fn offset_after<T: Ord>(kept: &[T], is: impl Fn(&T) -> bool) -> Option<usize> {
+    let last = kept.iter().find(|one| is(one))?;
+    Some(kept.iter().filter(|one| *one <= last).count())
 }
 
 /// Of all that are kept, the page that is asked for: smallest first.
@@ -144,11 +162,14 @@ fn matched(
     kept.retain(|candidate| filters.pass(columns, candidate.at, &mut counter));
     let total = kept.len();
     resort(columns, query.sort, &mut kept);
-    let page = page_of(&mut kept, query.offset, limit);
+    let after = query.after.and_then(|feed| columns.place_of(&feed));
+    let offset = offset_after(&kept, |c| Some(c.at) == after).unwrap_or(query.offset);
+    let page = page_of(&mut kept, offset, limit);
     let lesson = |c: &Candidate| c.lesson.map_or(Ok(None), |at| texts.doc(at));
     let page = page.iter().map(|c| Ok((c.at, lesson(c)?)));
     Ok(Found {
         page: page.collect::<Result<_, QueryError>>()?,
+        offset,
         total,
         facets: match query.facets {
             true => counter.facets(columns.values()),
@@ -201,8 +222,13 @@ fn matching(
             false,
         ));
     }
-    let similar = find(Manner::Similar)?;
+    let mut similar = find(Manner::Similar)?;
     let mut more = gather(&similar.matches, every);
+    if matches.is_empty() && more.is_empty() && asked.iter().any(may_be_begun) {
+        // Somebody is still typing, and went wrong before the end.
+        similar = find(Manner::Begun)?;
+        more = gather(&similar.matches, every);
+    }
     if more.is_empty() && every > 1 {
         // No course has all of the words: then those with most of them.
         more = gather(&similar.matches, every.div_ceil(2));

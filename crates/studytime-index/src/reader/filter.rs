@@ -7,6 +7,9 @@ use crate::word::Met;
 /// The bit of filters without a facet.
 const OTHER: u16 = 1 << 15;
 
+/// Both levels of the subjects: another category has other subjects.
+const SUBJECTS: u16 = Facet::Category.bit() | Facet::Subject.bit();
+
 /// A query's filters, made ready to compare: by number of a value, whether it
 /// passes; `None` where all do.
 pub(super) struct Filters<'a> {
@@ -44,8 +47,8 @@ impl<'a> Filters<'a> {
         });
         Self {
             query,
-            category: asked(&query.category).map(|t| values.categories.which(|v| v == t)),
-            subject: asked(&query.subject).map(|t| values.subjects.which(|v| v == t)),
+            category: same(&query.category, &values.categories),
+            subject: same(&query.subject, &values.subjects),
             language: lower(&query.language).map(|t| values.languages.which(|v| v == t)),
             tag: lower(&query.language).map(|t| values.tags.which(|v| v == t)),
             provider: same(&query.provider, &values.providers),
@@ -115,14 +118,18 @@ impl<'a> Filters<'a> {
     }
 
     /// Whether the course at a place passes. It is counted on the way: one that
-    /// fails one filter only still counts for that filter's own facet.
+    /// fails one filter only still counts for that filter's own facet, and one in
+    /// another category and subject for the categories.
     pub(super) fn pass(&self, columns: &Columns, at: u32, count: &mut Counter) -> bool {
         let Some(course) = columns.lean(at) else {
             return false;
         };
         let fails = self.fails(columns, at, course);
-        if self.query.facets && fails.count_ones() <= 1 {
-            count.add(course, |facet| fails & !facet.bit() == 0);
+        if self.query.facets && (fails.count_ones() <= 1 || fails & !SUBJECTS == 0) {
+            count.add(course, |facet| match facet {
+                Facet::Category => fails & !SUBJECTS == 0,
+                facet => fails & !facet.bit() == 0,
+            });
         }
         fails == 0
     }

@@ -2,11 +2,11 @@
 
 use crate::columns::{Columns, CourseColumn, Lean, Tally, text_start};
 use crate::model::{KeywordCount, SubjectCount, SubjectEntry, Suggestion, SuggestionKind};
-use crate::text::{key, plain::cut};
+use crate::text::{is_unspaced, key, plain::cut};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use studytime_schema::subjects::OTHER;
+use studytime_schema::subjects::{GENERAL, OTHER};
 
 /// Bytes of what is being typed that are read.
 const MAX_PREFIX: usize = 200;
@@ -19,6 +19,7 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
     if typed.is_empty() || limit == 0 {
         return Vec::new();
     }
+    let typed = Typed::new(typed);
     let (first, later) = names(columns, &typed, limit);
     let mut out: Vec<Suggestion> = Vec::new();
     let course = |out: &mut Vec<Suggestion>, course: &CourseColumn| {
@@ -49,11 +50,51 @@ pub(super) fn suggest(columns: &Columns, prefix: &str, limit: usize) -> Vec<Sugg
     out
 }
 
+/// What is being typed, in its comparable form.
+struct Typed {
+    /// The ways in which it may be written.
+    ways: Vec<String>,
+    /// It is in a script without spaces, where a word may begin anywhere.
+    anywhere: bool,
+}
+
+impl Typed {
+    fn new(typed: String) -> Self {
+        // The Arabic article is one with its word; people type it or not.
+        const ARTICLE: &str = "ال";
+        let arabic = |c: char| matches!(c, '\u{620}'..='\u{64a}' | '\u{671}'..='\u{6d3}');
+        let other = match typed.strip_prefix(ARTICLE) {
+            Some(rest) => {
+                (rest.chars().take_while(|c| arabic(*c)).count() >= 3).then(|| rest.to_owned())
+            }
+            None => typed
+                .starts_with(arabic)
+                .then(|| format!("{ARTICLE}{typed}")),
+        };
+        Self {
+            anywhere: typed.starts_with(is_unspaced),
+            ways: [typed].into_iter().chain(other).collect(),
+        }
+    }
+
+    /// Whether a name begins with it.
+    fn begins(&self, name: &str) -> bool {
+        self.ways.iter().any(|way| name.starts_with(way))
+    }
+
+    /// Whether a name has it at the start of a word.
+    fn is_in(&self, name: &str) -> bool {
+        let anywhere = |way: &str| self.anywhere && name.contains(way);
+        let mut ways = self.ways.iter();
+        ways.any(|way| text_start(name, way).is_some() || anywhere(way))
+    }
+}
+
 /// The courses whose name begins with what is typed, and those in whose name a
 /// later word does; each as many as are asked for, most popular first.
 fn names<'a>(
     columns: &'a Columns,
-    typed: &str,
+    typed: &Typed,
     limit: usize,
 ) -> (Vec<Cow<'a, CourseColumn>>, Vec<Cow<'a, CourseColumn>>) {
     let ranks = columns.ranks();
@@ -62,32 +103,39 @@ fn names<'a>(
     let fresh = |later: bool| {
         changed.iter().copied().filter(move |at| {
             let shown = columns.lean(*at).is_some_and(|lean| !lean.deprecated);
-            let found = text_start(columns.key(*at), typed);
-            shown && found.is_some_and(|word| (word > 0) == later)
+            let name = columns.key(*at);
+            let begins = typed.begins(name);
+            shown
+                && if later {
+                    !begins && typed.is_in(name)
+                } else {
+                    begins
+                }
         })
     };
     let known: HashSet<u32> = changed.iter().copied().collect();
-    let mut begins: Vec<u32> = names
-        .with('\n', typed)
-        .filter(|at| !known.contains(at))
-        .take(limit)
-        .collect();
+    let mut begins: Vec<u32> = Vec::new();
+    for way in &typed.ways {
+        let found = names.with("\n", way).filter(|at| !known.contains(at));
+        begins.extend(found.take(limit));
+    }
     begins.extend(fresh(false));
     let mut later: Vec<u32> = Vec::new();
     if begins.len() < limit {
-        let beginning = |at: u32| columns.key(at).starts_with(typed);
-        for at in names.with(' ', typed) {
-            if later.len() >= limit {
-                break;
-            }
-            if !known.contains(&at) && later.last() != Some(&at) && !beginning(at) {
-                later.push(at);
-            }
+        let before = if typed.anywhere { "" } else { " " };
+        for way in &typed.ways {
+            let mut last = None;
+            let found = names.with(before, way).filter(|at| {
+                let again = last.replace(*at) == Some(*at);
+                !again && !known.contains(at) && !typed.begins(columns.key(*at))
+            });
+            later.extend(found.take(limit));
         }
         later.extend(fresh(true));
     }
     let courses = |mut places: Vec<u32>| {
         places.sort_unstable_by_key(|at| ranks.of(*at));
+        places.dedup();
         let found = places.into_iter().take(limit);
         found.filter_map(|at| columns.get(at)).collect()
     };
@@ -113,22 +161,29 @@ fn push(
     }
 }
 
-fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Suggestion> {
+/// Subjects of both levels and keywords. "General" and "Other" are no names that
+/// anybody looks for.
+fn subjects_and_keywords(columns: &Columns, typed: &Typed, limit: usize) -> Vec<Suggestion> {
+    let mut categories: HashMap<&str, usize> = HashMap::new();
     let mut subjects: HashMap<&str, usize> = HashMap::new();
-    for (_, subject, tally) in columns.tallies() {
-        if text_start(&key(subject), typed).is_some() {
-            *subjects.entry(subject).or_default() += tally.count;
+    for (category, subject, tally) in columns.tallies() {
+        for (names, name) in [(&mut categories, category), (&mut subjects, subject)] {
+            if name != OTHER && name != GENERAL && typed.is_in(&key(name)) {
+                *names.entry(name).or_default() += tally.count;
+            }
         }
     }
     let (names, changed) = columns.completions();
     let mut keywords: HashMap<&str, usize> = HashMap::new();
-    for (word, count) in names.keywords(typed) {
-        *keywords.entry(word).or_default() += count;
+    for way in &typed.ways {
+        for (word, count) in names.keywords(way) {
+            *keywords.entry(word).or_default() += count;
+        }
     }
     let (mut seen, mut fresh) = (HashSet::new(), Vec::new());
     for at in changed {
         columns.each_keyword(*at, |word| {
-            if seen.insert(word.id()) && key(word).starts_with(typed) {
+            if seen.insert(word.id()) && typed.begins(&key(word)) {
                 fresh.push(word.clone());
             }
         });
@@ -138,17 +193,16 @@ fn subjects_and_keywords(columns: &Columns, typed: &str, limit: usize) -> Vec<Su
     }
     let mut out = Vec::new();
     for (found, kind) in [
+        (categories, SuggestionKind::Category),
         (subjects, SuggestionKind::Subject),
         (keywords, SuggestionKind::Keyword),
     ] {
         let mut found: Vec<(&str, usize)> = found.into_iter().collect();
         found.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         for (text, _) in found.into_iter().take(limit) {
-            // A keyword that is a subject's name says nothing new.
-            if !out
-                .iter()
-                .any(|s: &Suggestion| s.text.eq_ignore_ascii_case(text))
-            {
+            // What says the same as one before it says nothing new.
+            let same = |s: &Suggestion| key(&s.text) == key(text);
+            if !out.iter().any(same) {
                 push(&mut out, text, kind, None);
             }
         }

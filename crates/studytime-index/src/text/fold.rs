@@ -71,6 +71,11 @@ pub(super) fn class(c: char) -> Class {
     }
 }
 
+/// Whether a character is of a script written without spaces.
+pub(crate) fn is_unspaced(c: char) -> bool {
+    class(c) == Class::Unspaced
+}
+
 /// Adds the folded form of a [`Class::Letter`] or [`Class::Unspaced`] character.
 pub(super) fn push_folded(out: &mut String, c: char) {
     if c.is_ascii() {

@@ -57,7 +57,7 @@ pub(super) fn forms(
         });
     }
     let length = word.len();
-    let begins = word.prefix || (manner == Manner::Similar && length >= 4);
+    let begins = word.prefix || (manner != Manner::Exact && length >= 4);
     if let Some(inflected) = &mut sought.inflected {
         inflected_forms(terms, word, inflected, told, &mut forms, budget)?;
     }
@@ -76,7 +76,8 @@ pub(super) fn forms(
         }
     }
     if let Some(automaton) = &sought.similar {
-        similar_forms(terms, word, automaton, told, &mut forms, budget)?;
+        let begun = manner == Manner::Begun && may_be_begun(word);
+        similar_forms(terms, word, begun, automaton, told, &mut forms, budget)?;
     }
     Ok(forms)
 }
@@ -119,9 +120,19 @@ fn inflected_forms(
     Ok(())
 }
 
-/// What recognises words like this one; `None` where only the word itself will
-/// do: short words, numbers.
-pub(super) fn automaton(word: &Asked, field: Field) -> tantivy::Result<Option<DfaWrapper>> {
+/// Whether so much of an unfinished word is there that it can be told to be
+/// misspelt.
+pub(crate) fn may_be_begun(word: &Asked) -> bool {
+    word.prefix && word.len() >= 5
+}
+
+/// What recognises words like this one, or, when it is only `begun`, words that
+/// begin like it; `None` where only the word itself will do: short words, numbers.
+pub(super) fn automaton(
+    word: &Asked,
+    begun: bool,
+    field: Field,
+) -> tantivy::Result<Option<DfaWrapper>> {
     let distance = match word.len() {
         0..=3 => return Ok(None),
         4..=7 => 1,
@@ -132,14 +143,17 @@ pub(super) fn automaton(word: &Asked, field: Field) -> tantivy::Result<Option<Df
     }
     // Any field will do: only the text goes into the automaton.
     let term = Term::from_field_text(field, &word.text);
-    FuzzyTermQuery::new(term, distance, true)
-        .automaton()
-        .map(Some)
+    let query = match begun {
+        true => FuzzyTermQuery::new_prefix(term, distance, true),
+        false => FuzzyTermQuery::new(term, distance, true),
+    };
+    query.automaton().map(Some)
 }
 
 fn similar_forms(
     terms: &TermDictionary,
     word: &Asked,
+    begun: bool,
     automaton: &DfaWrapper,
     told: &mut Vec<String>,
     forms: &mut Vec<Form>,
@@ -153,8 +167,9 @@ fn similar_forms(
         };
         // Misspellings rarely begin with another letter; two letters away, such
         // a word is another word.
-        let near = edits(&word.text, form);
-        if form == word.text || (near > 1 && form.chars().next() != first) {
+        let (near, begins) = edits(&word.text, form);
+        let other = form.chars().next() != first;
+        if form == word.text || (near > 1 && other) || (begun && begins == 0) {
             continue;
         }
         let quality = if near <= 1 { 0.45 } else { 0.3 };
@@ -173,8 +188,9 @@ fn similar_forms(
     Ok(())
 }
 
-/// Letters to add, drop, change or swap to make one word of the other.
-fn edits(a: &str, b: &str) -> usize {
+/// Letters to add, drop, change or swap to make one word of the other; and to
+/// make a beginning of the other of the first one.
+fn edits(a: &str, b: &str) -> (usize, usize) {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -194,5 +210,6 @@ fn edits(a: &str, b: &str) -> usize {
         }
         before = std::mem::replace(&mut row, next);
     }
-    row.last().copied().unwrap_or(0)
+    let least = row.iter().min().copied().unwrap_or(0);
+    (row.last().copied().unwrap_or(0), least)
 }

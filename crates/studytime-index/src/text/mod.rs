@@ -16,3 +16,5 @@ pub(crate) mod stem;
 pub(crate) use analyze::key;
 pub(crate) use ask::{Asked, ask};
 pub(crate) use engine::{Doc, TextIndex, TextReader};
+pub(crate) use fold::is_unspaced;
+pub(crate) use forms::may_be_begun;

@@ -9,7 +9,7 @@
 use super::ask::{Asked, MAX_WORDS};
 use super::documents::Known;
 use super::engine::TextReader;
-use super::forms::{Form, Sought, automaton, forms};
+use super::forms::{Form, Sought, automaton, forms, may_be_begun};
 use super::gather::{Address, Gathering, Match};
 use super::score::{Place, Scored, Slots};
 use super::stem::Languages;
@@ -41,6 +41,9 @@ pub(crate) enum Manner {
     /// Also words that are a letter or two away, and words that begin with one
     /// that was typed.
     Similar,
+    /// Also words whose beginning is a letter or two away from the last word:
+    /// that may be misspelt and unfinished.
+    Begun,
 }
 
 /// What one search may still do.
@@ -261,7 +264,8 @@ impl<'a> Texts<'a> {
         let long = lengths.get(MAX_MISSPELT).map_or(0, |l| l + 1);
         let mut sought = Vec::with_capacity(asked.len());
         for word in asked {
-            let misspelt = manner == Manner::Similar && word.len() >= long;
+            let misspelt = manner != Manner::Exact && word.len() >= long;
+            let begun = manner == Manner::Begun && may_be_begun(word);
             // The weight of a rare word must be the same in all segments: count
             // first.
             let mut most = 0_u64;
@@ -276,7 +280,7 @@ impl<'a> Texts<'a> {
                 rarity,
                 // Made once: for a long word, making one takes longer than using it.
                 similar: match misspelt {
-                    true => automaton(word, self.reader.fields.title)?,
+                    true => automaton(word, begun, self.reader.fields.title)?,
                     false => None,
                 },
                 inflected: languages.forms_of(&word.text),

@@ -3,9 +3,12 @@
 use super::analyze::Words;
 use crate::model::{Snippet, SnippetPart};
 use std::ops::Range;
+use unicode_normalization::char::is_combining_mark;
 
-/// Characters of a snippet, about.
+/// Columns of a snippet, about: as wide as so many Latin letters.
 const LENGTH: usize = 200;
+/// Characters that tell how wide a text is.
+const SAMPLE: usize = 400;
 /// Words of a text that are looked at.
 const MAX_WORDS: usize = 60_000;
 /// Hits that are weighed.
@@ -38,25 +41,78 @@ pub(crate) fn snippet(text: &str, sought: &[Sought]) -> Option<Snippet> {
     for _ in 0..MAX_WORDS {
         let Some(word) = words.step() else { break };
         if let Some(at) = sought.iter().position(|s| s.matches(&word.text)) {
-            hits.push((word.range.clone(), at));
+            hits.push((whole(text, word.range.clone()), at));
             if hits.len() >= MAX_HITS {
                 break;
             }
         }
     }
-    let window = best_window(&hits)?;
-    Some(cut_out(text, &hits, window))
+    let length = length(text);
+    let window = best_window(&hits, length)?;
+    Some(cut_out(text, &hits, window, length))
+}
+
+/// Whether a character stands on the one before it: the two are one to a reader.
+fn joins(before: Option<char>, c: char) -> bool {
+    let joiner = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+    let tone = ('\u{1f3fb}'..='\u{1f3ff}').contains(&c);
+    // The vowel AM of Thai and Lao stands on its letter, too.
+    let vowel = matches!(c, '\u{e33}' | '\u{eb3}');
+    is_combining_mark(c) || joiner(c) || tone || vowel || before == Some('\u{200d}')
+}
+
+/// The start of what is one character to a reader around a byte.
+fn character_start(text: &str, at: usize) -> usize {
+    let mut at = text.floor_char_boundary(at);
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let before = text.get(..at).and_then(|all| all.chars().next_back());
+        match before.filter(|_| joins(before, c)) {
+            Some(before) => at -= before.len_utf8(),
+            None => break,
+        }
+    }
+    at
+}
+
+/// A range with all of its first and of its last character.
+fn whole(text: &str, range: Range<usize>) -> Range<usize> {
+    let mut end = range.end;
+    let mut before = text.get(..end).and_then(|all| all.chars().next_back());
+    for c in text.get(end..).unwrap_or_default().chars() {
+        if !joins(before, c) {
+            break;
+        }
+        end += c.len_utf8();
+        before = Some(c);
+    }
+    character_start(text, range.start)..end
+}
+
+/// The bytes that a snippet of a text has, about: marks take no room, signs of
+/// East Asia twice as much as letters.
+fn length(text: &str) -> usize {
+    let (mut bytes, mut columns) = (0_usize, 0_usize);
+    for c in text.chars().take(SAMPLE) {
+        bytes += c.len_utf8();
+        columns += match c {
+            c if joins(None, c) => 0,
+            '\u{1100}'..='\u{11ff}' | '\u{2e80}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' => 2,
+            '\u{20000}'..='\u{3ffff}' => 2,
+            _ => 1,
+        };
+    }
+    (LENGTH * bytes / columns.max(1)).clamp(LENGTH, 4 * LENGTH)
 }
 
 /// The stretch of hits that lies within a snippet's length and has most
 /// different words; the first such.
-fn best_window(hits: &[(Range<usize>, usize)]) -> Option<Range<usize>> {
+fn best_window(hits: &[(Range<usize>, usize)], length: usize) -> Option<Range<usize>> {
     let mut best: Option<(u32, Range<usize>)> = None;
     for (first, (start, _)) in hits.iter().enumerate() {
         let mut seen = 0_u64;
         let mut last = first;
         for (at, (range, word)) in hits.iter().enumerate().skip(first) {
-            if range.end.saturating_sub(start.start) > LENGTH {
+            if range.end.saturating_sub(start.start) > length {
                 break;
             }
             seen |= 1 << (word & 63);
@@ -71,8 +127,13 @@ fn best_window(hits: &[(Range<usize>, usize)]) -> Option<Range<usize>> {
     best.map(|(_, window)| window)
 }
 
-fn cut_out(text: &str, hits: &[(Range<usize>, usize)], window: Range<usize>) -> Snippet {
-    let spare = LENGTH.saturating_sub(window.len());
+fn cut_out(
+    text: &str,
+    hits: &[(Range<usize>, usize)],
+    window: Range<usize>,
+    length: usize,
+) -> Snippet {
+    let spare = length.saturating_sub(window.len());
     let start = word_start(text, window.start.saturating_sub(spare / 3));
     let end = word_end(text, window.end.saturating_add(spare - spare / 3));
     let mut parts = Vec::new();
@@ -125,7 +186,7 @@ fn push(parts: &mut Vec<SnippetPart>, text: &str, hit: bool) {
 
 /// The start of the word around a byte, or of the character where words are long.
 fn word_start(text: &str, at: usize) -> usize {
-    let at = text.floor_char_boundary(at);
+    let at = character_start(text, at);
     let before = text.get(..at).unwrap_or_default();
     let near = before
         .get(before.floor_char_boundary(at.saturating_sub(40))..)
@@ -145,7 +206,7 @@ fn word_start(text: &str, at: usize) -> usize {
 }
 
 fn word_end(text: &str, at: usize) -> usize {
-    let at = text.floor_char_boundary(at.min(text.len()));
+    let at = character_start(text, at.min(text.len()));
     let after = text.get(at..).unwrap_or_default();
     let near = super::plain::cut(after, 40);
     match near.find(char::is_whitespace) {
@@ -167,6 +228,9 @@ pub(crate) fn blurb(text: &str, most: usize) -> String {
             continue;
         }
         if count + 2 > most {
+            if !gap && joins(out.chars().next_back(), c) {
+                out.truncate(character_start(&out, out.len().saturating_sub(1)));
+            }
             if let Some(space) = out.rfind(' ').filter(|at| *at + 60 > out.len()) {
                 out.truncate(space);
             }
@@ -245,11 +309,62 @@ mod tests {
         assert_eq!(blurb("one two three four", 12), "one two…");
     }
 
+    /// A mark, a sign or a joiner belongs to the letter before it.
+    #[test]
+    fn no_character_is_broken() {
+        let found = snippet("ที่บ้านมีน้ำดื่ม", &[sought("ที", false), sought("น้", true)]).unwrap();
+        let parts: Vec<(&str, bool)> = found
+            .parts
+            .iter()
+            .map(|p| (p.text.as_str(), p.hit))
+            .collect();
+        assert_eq!(parts[0], ("ที่", true));
+        assert!(
+            parts
+                .iter()
+                .all(|(text, _)| !text.starts_with(['่', '้', 'ำ'])),
+            "{parts:?}"
+        );
+        let flag = "👩🏽\u{200d}🚀";
+        assert_eq!(blurb(&format!("ab {flag}{flag} e\u{301}"), 6), "ab…");
+        assert_eq!(blurb("aaaae\u{301}aaa", 6), "aaaa…");
+        let long = format!("{}word{}", "नि".repeat(300), "नि".repeat(300));
+        let found = snippet(&format!("{long} end"), &[sought("end", false)]).unwrap();
+        let shown = found.plain();
+        assert!(
+            shown.starts_with("… न") && shown.ends_with(" end"),
+            "{shown}"
+        );
+    }
+
+    /// As much of a text is shown in every script.
+    #[test]
+    fn snippets_are_as_wide_in_other_scripts() {
+        let wide = |word: &str, find: &str| {
+            let text = format!("{}{find} {}", word.repeat(200), word.repeat(200));
+            let found = snippet(&text, &[sought(find, true)]).unwrap();
+            found.plain().chars().count()
+        };
+        assert!((180..260).contains(&wide("lesson ", "river")));
+        assert!((180..260).contains(&wide("урок ", "река")));
+        assert!((180..260).contains(&wide("درس ", "نهر")));
+        assert!((80..140).contains(&wide("学習", "河川")));
+    }
+
     proptest! {
         #[test]
-        fn any_text_gives_sound_pieces(text in "\\PC{0,300}|[ab 機械\n]{0,600}", word in "[ab]|機械|a") {
+        fn any_text_gives_sound_pieces(text in "\\PC{0,300}|[ab 機械\n]{0,600}|[ab ที่\u{301}\u{200d}👩]{0,300}", word in "[ab]|機械|a|ที") {
             if let Some(found) = snippet(&text, &[sought(&word, true)]) {
                 prop_assert!(found.parts.iter().any(|p| p.hit));
+                let plain: String = text.split_whitespace().collect();
+                let shown = found.plain();
+                let shown: String = shown.trim_matches([' ', '…']).split_whitespace().collect();
+                prop_assert!(text.contains('…') || plain.contains(&shown), "{shown}");
+                // Between two pieces there is the end of a character.
+                for pair in found.parts.windows(2) {
+                    let first = pair[1].text.chars().next().unwrap();
+                    prop_assert!(!joins(pair[0].text.chars().next_back(), first), "{pair:?}");
+                }
             }
             prop_assert!(blurb(&text, 30).chars().count() <= 30);
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blobs;
+mod browse;
 mod courses;
 mod crash;
 mod documents;

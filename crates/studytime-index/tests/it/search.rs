@@ -104,6 +104,18 @@ fn every_way_of_typing_finds_the_title_first() {
             .approximate
     );
     assert!(first(reader, "zzzzqqqq").is_empty());
+    // Misspelt, and not written out yet.
+    for (typed, title) in [
+        ("crytpogr", "Cryptography in"),
+        ("photgr", "Photography in"),
+        ("gardn", "Gardening in"),
+        ("machine laern", "Machine learning in"),
+    ] {
+        let page = reader.courses(&CourseQuery::text(typed)).unwrap();
+        assert!(page.approximate && page.total > 0, "{typed}");
+        let named = |c: &studytime_index::CourseCard| c.name.starts_with(title);
+        assert!(page.items.iter().take(9).all(named), "{typed}");
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn no_query_does_more_than_so_much() {
     ] {
         for open in ["", " "] {
             let asked = ask(&format!("{}{open}", typed.trim()));
-            for manner in [Manner::Exact, Manner::Similar] {
+            for manner in [Manner::Exact, Manner::Similar, Manner::Begun] {
                 let with = |budget| {
                     let scratch = Scratch::default();
                     let texts = Texts::now(&reader, &scratch);
