@@ -8,7 +8,8 @@ use studytime_schema::content::Level;
 const LIST_EXAMPLES: &str = "\
 Examples:
   studytime course list
-  studytime course list --subject Mathematics --language de
+  studytime course list --category Mathematics --language de
+  studytime course list --subject algebra --duration short --on-device
   studytime --json course list | jq -r .name";
 
 /// `course …`
@@ -34,6 +35,8 @@ pub(crate) enum Course {
         #[arg(long)]
         problems: bool,
     },
+    /// Show the subjects with how many courses they have, most popular first
+    Subjects,
     /// Show the commonest keywords of courses that are in no subject
     Keywords {
         /// At most this many
@@ -122,7 +125,10 @@ pub(crate) enum Course {
 /// Which courses.
 #[derive(Debug, Args)]
 pub(crate) struct CourseFilter {
-    /// Only this subject, as the list spells it
+    /// Only this category of subjects; `course subjects` shows both
+    #[arg(long, value_name = "CATEGORY")]
+    pub(crate) category: Option<String>,
+    /// Only this subject
     #[arg(long, value_name = "SUBJECT")]
     pub(crate) subject: Option<String>,
     /// Only this language (en, de, pt-BR …)
@@ -131,6 +137,18 @@ pub(crate) struct CourseFilter {
     /// Only this level
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub(crate) level: Option<Level>,
+    /// Only courses of such a length
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) duration: Option<Duration>,
+    /// Only what this school, author or publisher provides
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Only this licence (SPDX)
+    #[arg(long, value_name = "SPDX")]
+    pub(crate) license: Option<String>,
+    /// Only what this course list of yours names
+    #[arg(long, value_name = "ID", value_parser = feed_id)]
+    pub(crate) catalog: Option<FeedId>,
     /// Only courses you have started
     #[arg(long)]
     pub(crate) started: bool,
@@ -146,6 +164,28 @@ pub(crate) struct CourseFilter {
     /// At most this many [default: 20 for a search, else all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+}
+
+/// How long a course takes, spelled as the index spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Duration {
+    /// Less than two hours
+    Short,
+    /// Two hours to less than ten
+    Medium,
+    /// Ten hours and more
+    Long,
+}
+
+impl Duration {
+    /// As the index spells it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Medium => "medium",
+            Self::Long => "long",
+        }
+    }
 }
 
 /// An order of courses, spelled as the index spells it.

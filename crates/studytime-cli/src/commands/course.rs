@@ -17,6 +17,7 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
     match course {
         Course::List(filter) => find::list(context, filter).await,
         Course::Search { words, filter } => find::search(context, &words.join(" "), filter).await,
+        Course::Subjects => find::subjects(context).await,
         Course::Show { id, problems: true } => problems(context, id).await,
         Course::Keywords { limit } => keywords(context, limit).await,
         Course::Show { id, .. } => {
