@@ -137,6 +137,7 @@ pub(crate) async fn suggest(
         let search = |name| crate::view::query_path("/courses", &[(name, &suggestion.text)]);
         let href = match (suggestion.kind, &suggestion.feed_id) {
             (SuggestionKind::Course, Some(id)) => path::course_path(id),
+            (SuggestionKind::Category, _) => search("category"),
             (SuggestionKind::Subject, _) => search("subject"),
             _ => search("q"),
         };

@@ -134,7 +134,9 @@ impl Category {
             count: text::count(count.count as u64, "course", "courses"),
             subjects: subjects
                 .map(|s| {
-                    let href = query_path("/courses", &[("subject", &s.subject)]);
+                    // With its category: "General" is a subject of many.
+                    let both = [("category", &*count.category), ("subject", &s.subject)];
+                    let href = query_path("/courses", &both);
                     (s.subject.clone(), href, text::thousands(s.count as u64))
                 })
                 .collect(),

@@ -24,7 +24,7 @@
   });
 
   // Completions under a search field: an ARIA combobox.
-  const kinds = { course: "Course", subject: "Subject", keyword: "Search" };
+  const kinds = { course: "Course", category: "Subject", subject: "Subject", keyword: "Search" };
   const suggest = (input, index) => {
     const list = make("ul", { className: "suggest", id: `suggest-${index}`, hidden: true });
     list.setAttribute("role", "listbox");
@@ -101,10 +101,12 @@
   };
 
   // Fetches a page of ours and takes regions of it over into this one.
-  const swap = async (url, ids) => {
+  // Gives whether that was done; not when it is no longer `wanted`.
+  const swap = async (url, ids, wanted = () => true) => {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
     if (!answer.ok) return false;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!wanted()) return false;
     for (const id of ids) {
       const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
       if (!old || !fresh || old.contains(document.activeElement) && old.matches("[data-refresh]")) continue;
@@ -122,26 +124,49 @@
     return true;
   };
 
-  // Search as you type: the form's results follow its fields.
+  // Search as you type: the form's results follow its fields. A filter is a step
+  // to go back from; a letter is none.
   const live = (form) => {
     const region = document.getElementById(form.dataset.live);
+    const regions = [region.id, "filter-fields", "sort-field"];
     let turn = 0;
-    const run = async () => {
+    let here = location.search;
+    const show = async (url, shown) => {
       const mine = ++turn;
-      const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value && value !== "relevance"));
-      const url = query.size || `${query}` ? `/courses?${query}` : "/courses";
       region.classList.add("busy");
       try {
-        if (mine === turn && await swap(url, [region.id, "filter-fields"])) history.replaceState(null, "", url);
+        if (await swap(url, regions, () => mine === turn)) shown();
       } catch { /* The button still works. */ }
       if (mine === turn) region.classList.remove("busy");
     };
+    const run = (step) => {
+      const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value && value !== "relevance"));
+      const url = `${query}` ? `/courses?${query}` : "/courses";
+      return show(url, () => {
+        if (url === location.pathname + location.search) return;
+        history[step ? "pushState" : "replaceState"](null, "", url);
+        here = location.search;
+      });
+    };
     const soon = later(140, run);
-    form.addEventListener("input", (event) => event.target.type === "search" && soon());
-    form.addEventListener("change", (event) => event.target.type !== "search" && run());
+    form.addEventListener("input", (event) => event.target.type === "search" && soon(false));
+    form.addEventListener("change", (event) => {
+      if (event.target.type === "search") return;
+      // Subjects are those of a field.
+      if (event.target.name === "category") $('[name="subject"]', form)?.replaceChildren();
+      run(true);
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      run();
+      run(false);
+    });
+    addEventListener("popstate", () => {
+      // A jump within the page is no other page.
+      if (location.search === here) return;
+      here = location.search;
+      show(location.href, () => {
+        $('[type="search"]', form).value = new URLSearchParams(here).get("q") ?? "";
+      });
     });
   };
 

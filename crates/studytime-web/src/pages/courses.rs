@@ -10,6 +10,7 @@ use studytime_index::{CourseQuery, DurationBand, FacetCount, Facets, Sort};
 use studytime_node::api::{CatalogList, CourseList, path};
 use studytime_schema::FeedId;
 use studytime_schema::content::Level;
+use studytime_schema::subjects::GENERAL;
 
 /// Courses on a page.
 const PAGE: usize = 24;
@@ -37,6 +38,8 @@ pub(crate) struct Params {
     deprecated: bool,
     sort: Option<Sort>,
     page: usize,
+    /// The last course of the page before.
+    after: Option<FeedId>,
 }
 
 impl Params {
@@ -61,6 +64,7 @@ impl Params {
             deprecated: fields.ticked("deprecated"),
             sort: fields.get("sort").and_then(sort),
             page: fields.read("page").unwrap_or(1).clamp(1, 100_000),
+            after: fields.get("after").and_then(path::feed_in_path),
         }
     }
 
@@ -81,6 +85,7 @@ impl Params {
             include_deprecated: self.deprecated,
             sort: self.sort.unwrap_or_default(),
             offset: (self.page - 1) * PAGE,
+            after: self.after,
             limit: PAGE,
             facets: true,
         }
@@ -88,11 +93,9 @@ impl Params {
 
     /// The address of these courses.
     pub(crate) fn href(&self) -> String {
-        let list = self
-            .list
-            .as_ref()
-            .map(path::feed_segment)
-            .unwrap_or_default();
+        let segment = |id: &Option<FeedId>| id.as_ref().map(path::feed_segment);
+        let list = segment(&self.list).unwrap_or_default();
+        let after = segment(&self.after).unwrap_or_default();
         let page = self.page.to_string();
         let flag = |on: bool| if on { "1" } else { "" };
         let all = [
@@ -113,6 +116,7 @@ impl Params {
             ("deprecated", flag(self.deprecated)),
             ("sort", self.sort.map(sort_word).unwrap_or_default()),
             ("page", if self.page > 1 { page.as_str() } else { "" }),
+            ("after", after.as_str()),
         ];
         let set: Vec<_> = all
             .into_iter()
@@ -121,17 +125,27 @@ impl Params {
         view::query_path("/courses", &set)
     }
 
+    /// Whether a subject's name says enough here: "General" is one of many
+    /// categories.
+    fn names(&self, subject: &str) -> bool {
+        self.category.is_some() || subject != GENERAL
+    }
+
     /// The address with one thing changed, from the first page on.
     fn with(&self, change: impl FnOnce(&mut Self)) -> String {
         let mut other = self.clone();
         other.page = 1;
+        other.after = None;
         change(&mut other);
         other.href()
     }
 
-    fn on_page(&self, page: usize) -> String {
+    /// The address of another page; the next one goes on after a course, so that
+    /// nothing is told twice when courses came in meanwhile.
+    fn on_page(&self, page: usize, after: Option<FeedId>) -> String {
         Self {
             page,
+            after,
             ..self.clone()
         }
         .href()
@@ -178,6 +192,27 @@ fn sort_word(sort: Sort) -> &'static str {
         .map_or("relevance", |(_, w, _)| w)
 }
 
+/// The orders that are offered. Without words there is no best match: then the
+/// same choice is the most popular, so that it still means the best match once
+/// words are typed.
+fn sorts(params: &Params) -> Vec<Choice> {
+    let words = !params.q.is_empty();
+    let sort = match params.sort.unwrap_or_default() {
+        Sort::Popular if !words => Sort::Relevance,
+        sort => sort,
+    };
+    let offered = SORTS.iter().filter(|(s, ..)| words || *s != Sort::Popular);
+    let choice = |(of, word, label): &(Sort, &str, &'static str)| Choice {
+        value: (*word).to_owned(),
+        label: match of {
+            Sort::Relevance if !words => "Most popular".to_owned(),
+            _ => (*label).to_owned(),
+        },
+        chosen: *of == sort,
+    };
+    offered.map(choice).collect()
+}
+
 /// A drop-down of a filter.
 struct Filter {
     name: &'static str,
@@ -218,6 +253,8 @@ struct Courses {
     previous: Option<String>,
     next: Option<String>,
     nothing_at_all: bool,
+    /// The words without any filter, where both found nothing.
+    unfiltered: Option<String>,
     subjects: Vec<(String, String, String)>,
 }
 
@@ -234,7 +271,8 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
         known.map_or_else(|| id.short(), |list| list.name.clone())
     });
     let heading = match (&params.q, &params.subject, &params.category, &list_name) {
-        (q, ..) if !q.is_empty() => format!("Courses for “{q}”"),
+        // Set apart, so that words of any direction stand as they were typed.
+        (q, ..) if !q.is_empty() => format!("Courses for “\u{2068}{q}\u{2069}”"),
         (_, Some(subject), ..) => subject.clone(),
         (_, _, Some(category), _) => category.clone(),
         (_, _, _, Some(list)) => list.clone(),
@@ -243,6 +281,7 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
     let mut shell = Shell::new(&app, "courses", heading.clone());
     shell.search = false;
     let shown = page.items.len();
+    let last = page.items.last().map(|card| card.feed_id);
     let chips = chips(&params, list_name.as_deref());
     html(&Courses {
         shell,
@@ -253,31 +292,32 @@ pub(crate) async fn show(State(app): State<App>, Query(query): Query) -> Result<
             .map(path::feed_segment)
             .unwrap_or_default(),
         filters: filters(&params, &page.facets),
-        sorts: SORTS
-            .iter()
-            .map(|(sort, word, label)| Choice {
-                value: (*word).to_owned(),
-                label: (*label).to_owned(),
-                chosen: params.sort.unwrap_or_default() == *sort,
-            })
-            .collect(),
+        sorts: sorts(&params),
         here: page.facets.on_device,
         started: page.facets.started,
         deprecated: page.facets.deprecated,
         nothing_at_all: page.total == 0 && chips.is_empty(),
+        unfiltered: (!params.q.is_empty() && chips.len() > 1).then(|| {
+            let words = Params {
+                q: params.q.clone(),
+                page: 1,
+                ..Params::default()
+            };
+            words.href()
+        }),
         chips,
         total: text::count(page.total as u64, "course", "courses"),
         approximate: page.approximate,
         first: if shown == 0 { 0 } else { page.offset + 1 },
         last: page.offset + shown,
-        previous: (params.page > 1).then(|| params.on_page(params.page - 1)),
+        previous: (params.page > 1).then(|| params.on_page(params.page - 1, None)),
         next: (page.offset + shown < page.total && shown > 0)
-            .then(|| params.on_page(params.page + 1)),
+            .then(|| params.on_page(params.page + 1, last)),
         subjects: page
             .facets
             .subjects
             .iter()
-            .filter(|_| params.subject.is_none())
+            .filter(|s| params.subject.is_none() && params.names(&s.value))
             .take(10)
             .map(|s| {
                 let href = params.with(|p| p.subject = Some(s.value.clone()));
@@ -319,6 +359,11 @@ fn filters(params: &Params, facets: &Facets) -> Vec<Filter> {
                 choices,
             }
         };
+    let subjects = facets.subjects.iter();
+    let named: Vec<FacetCount> = subjects
+        .filter(|s| params.names(&s.value))
+        .cloned()
+        .collect();
     let same = |value: &str| value.to_owned();
     let level = |value: &str| {
         value
@@ -336,7 +381,7 @@ fn filters(params: &Params, facets: &Facets) -> Vec<Filter> {
         make(
             "subject",
             "Subject",
-            &facets.subjects,
+            &named,
             params.subject.as_deref(),
             same,
         ),
@@ -452,6 +497,7 @@ mod tests {
             deprecated: true,
             sort: Some(Sort::Newest),
             page: 3,
+            after: Some(FeedId::from_bytes([8; 32])),
         };
         let href = params.href();
         let (_, query) = href.split_once('?').unwrap();
@@ -476,6 +522,49 @@ mod tests {
         }
         let long = format!("q={}", "x".repeat(5000));
         assert_eq!(Params::read(&Fields::parse(&long)).q.len(), MAX_TEXT);
+    }
+
+    #[test]
+    fn the_order_offered_first_fits_what_is_asked() {
+        let offered = |query: &str| -> Vec<(String, String, bool)> {
+            let all = sorts(&Params::read(&Fields::parse(query)));
+            all.into_iter()
+                .map(|c| (c.value, c.label, c.chosen))
+                .collect()
+        };
+        let first = |query: &str| {
+            let all = offered(query);
+            assert_eq!(all.iter().filter(|(.., chosen)| *chosen).count(), 1);
+            let popular = all.iter().filter(|(_, label, _)| label == "Most popular");
+            assert_eq!(popular.count(), 1, "{query}");
+            all.into_iter().find(|(.., chosen)| *chosen).unwrap().1
+        };
+        assert_eq!(first(""), "Most popular");
+        assert_eq!(first("sort=popular"), "Most popular");
+        assert_eq!(first("q=x"), "Best match");
+        assert_eq!(first("q=x&sort=popular"), "Most popular");
+        assert_eq!(first("sort=newest"), "Newest");
+        // Words that are typed next are looked for by the best match.
+        assert_eq!(offered("sort=popular")[0].0, "relevance");
+    }
+
+    #[test]
+    fn another_page_begins_where_this_one_ends() {
+        let params = Params::read(&Fields::parse("q=x&level=beginner&page=2"));
+        let last = FeedId::from_bytes([7; 32]);
+        let next = Params::read(&Fields::parse(
+            params
+                .on_page(3, Some(last))
+                .split_once('?')
+                .map_or("", |(_, query)| query),
+        ));
+        assert_eq!(next.query().after, Some(last));
+        assert_eq!(
+            (next.query().offset, next.level),
+            (48, Some(Level::Beginner))
+        );
+        // Any other filter begins anew.
+        assert_eq!(next.with(|p| p.level = None), "/courses?q=x");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A helper that cannot go on must fail its test.
 
 mod answers;
+mod browse;
 mod files;
 mod mirrors;
 mod players;
