@@ -4,6 +4,7 @@ use crate::{icons, text};
 use studytime_index::{CourseCard, SnippetPart};
 use studytime_node::api::path;
 use studytime_schema::content::Level;
+use studytime_schema::subjects::GENERAL;
 use studytime_schema::{BlobId, FeedId};
 
 /// A course in a grid.
@@ -47,7 +48,11 @@ impl Tile {
             name: named(&card.name),
             dir: text::direction(card.language.as_deref()),
             lang: card.language.clone().filter(|l| text::is_language_tag(l)),
-            subject: card.subject,
+            // "General" alone does not say of what.
+            subject: match card.subject == GENERAL {
+                true => card.category,
+                false => card.subject,
+            },
             provider: card.provider,
             blurb: card
                 .description

@@ -119,7 +119,8 @@ impl Reader {
     }
 
     /// Categories and subjects with their counts, most popular first, then most
-    /// courses, then by name. Deprecated courses do not count.
+    /// courses, then by name; what is in no subject comes last. Deprecated courses do
+    /// not count.
     pub fn subjects(&self) -> Vec<SubjectCount> {
         suggest::subjects(&self.shared.columns())
     }

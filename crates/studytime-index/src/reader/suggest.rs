@@ -267,7 +267,12 @@ pub(super) fn subjects(columns: &Columns) -> Vec<SubjectCount> {
         subjects.insert(subject, tally);
     }
     let mut categories: Vec<_> = tallies.into_iter().collect();
-    categories.sort_by(|(a, (x, _)), (b, (y, _))| x.before(a, y, b));
+    // What is in no subject is no subject to begin with.
+    categories.sort_by(|(a, (x, _)), (b, (y, _))| {
+        (*a == OTHER)
+            .cmp(&(*b == OTHER))
+            .then_with(|| x.before(a, y, b))
+    });
     categories
         .into_iter()
         .map(|(category, (all, subjects))| {

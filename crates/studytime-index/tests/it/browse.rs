@@ -226,3 +226,19 @@ fn made_up_identities_move_no_course() {
         assert_eq!(listed[0].popularity, 2.5);
     }
 }
+
+#[test]
+fn courses_in_no_subject_come_last() {
+    let mut w = World::default();
+    for n in 0..5 {
+        w.list("list", &format!("other {n}"), "Something", json!({}));
+    }
+    w.list("list", "a", "Sums", json!({"keywords": ["algebra"]}));
+    let held = held(&w, facts(&[], &["list"]));
+    let subjects = held.reader.subjects();
+    let told: Vec<_> = subjects
+        .iter()
+        .map(|s| (s.category.as_str(), s.count))
+        .collect();
+    assert_eq!(told, [("Mathematics", 1), ("Other", 5)]);
+}
