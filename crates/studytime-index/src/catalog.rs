@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
             Effect::NotPublic => {
                 vec![step.ignored(studytime_schema::fold::IgnoredReason::NotPublic)]
             }
-            _ => return Ok(()),
+            _ => step.unknown_type().into_iter().collect(),
         };
         ignored.extend(step.dropped_fields());
         self.problems(ignored)?;
@@ -168,6 +168,7 @@ impl<'a> Batch<'a> {
         let ignored = row.listing.apply_step(step);
         if fresh && row.listing.place().is_some() {
             row.since = time;
+            row.first = (step.sequence, step.id);
         }
         Ok(ignored)
     }

@@ -288,3 +288,22 @@ fn wrong_fields_are_reported_once_and_the_feed_goes_on() {
     assert_eq!(back, ignored);
     let _: MessageId = back[0].id;
 }
+
+#[test]
+fn a_course_does_not_take_its_own_place() {
+    let c = feed(9);
+    let mut list = Author::new(1);
+    list.say_json(course(c, "C", json!({})));
+    list.say_json(course_update(
+        c,
+        json!({"deprecated": true, "successor": feed(5)}),
+    ));
+    list.say_json(course_update(c, json!({"successor": c})));
+    let (listing, ignored) = list.listing(c);
+    assert!(
+        matches!(&ignored[..], [one] if one.sequence == 3 && one.reason.to_string().contains("`successor` is the course itself")),
+        "{ignored:?}"
+    );
+    let record = merge_course(c, &[(list.feed, &listing)], None).unwrap();
+    assert_eq!(record.replaced_by(), Some(feed(5)), "what was said before stays");
+}

@@ -313,3 +313,87 @@ fn progress_follows_to_a_successor_through_replaces() {
         "nothing new to say"
     );
 }
+
+/// What is taken back is done again by the next success, also by one that is no
+/// better than the best.
+#[test]
+fn a_test_that_was_taken_back_can_be_passed_again() {
+    let mut c = Author::new(9);
+    let quiz = c.say_json(test(1, "Quiz", json!({"pass_percent": 60})));
+    let outline = c.body().0.outline();
+    let done = |me: &Author| {
+        let progress = me.learner().0.course_progress(&c.feed, &outline);
+        progress.lessons[0].items[0].done
+    };
+    let attempt = |score: u8, passed: Option<bool>| {
+        let mut said = json!({"type": "studytime_test_result", "feed_id": c.feed, "item": quiz, "score": score});
+        if let Some(passed) = passed {
+            said["passed"] = passed.into();
+        }
+        said
+    };
+    for passed in [None, Some(true)] {
+        let mut me = Author::new(1);
+        me.say_json(attempt(80, passed));
+        assert!(done(&me));
+        me.say_json(progress(
+            json!([{"feed_id": c.feed, "item": quiz, "done": false}]),
+        ));
+        assert!(!done(&me), "taken back");
+        me.say_json(attempt(20, passed.map(|_| false)));
+        assert!(!done(&me), "failed since");
+        me.say_json(attempt(80, passed));
+        assert!(done(&me), "passed again, no better than before: {passed:?}");
+        me.say_json(attempt(10, passed.map(|_| false)));
+        assert_eq!(done(&me), passed.is_some(), "what was said to be passed stays so");
+    }
+}
+
+/// Along a chain of successors, each of which names only the one before it, and
+/// where the last one names the first.
+#[test]
+fn progress_follows_along_a_chain_of_successors() {
+    let (mut a, mut b, mut c) = (Author::new(6), Author::new(7), Author::new(8));
+    let (a1, a2) = (
+        a.say_json(lesson(1, "One", json!({}))),
+        a.say_json(lesson(2, "Two", json!({}))),
+    );
+    let b1 = b.say_json(lesson(1, "One", json!({"replaces": a1})));
+    let c1 = c.say_json(lesson(1, "One", json!({"replaces": b1})));
+    let c2 = c.say_json(lesson(2, "Two", json!({"replaces": a2})));
+    c.say_json(lesson(3, "Three", json!({"replaces": message(99)})));
+    let chain = [&a, &b, &c].map(|author| (author.feed, author.body().0.outline()));
+    let mut me = Author::new(1);
+    me.say_json(progress(json!([
+        {"feed_id": a.feed, "lesson": a1, "done": true},
+        {"feed_id": a.feed, "lesson": a2, "done": true},
+    ])));
+    let (mut state, _) = me.learner();
+    // What is not published yet counts like the rest.
+    let local = ProgressEntry {
+        percent: Some(40),
+        ..ProgressEntry::new(b.feed, Target::Lesson(b1))
+    };
+    state.set_local([(&local, 1)]);
+    let entries = state.carry_along(&chain);
+    let told: Vec<_> = entries
+        .iter()
+        .map(|e| (e.feed_id, e.lesson, e.done, e.percent))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (c.feed, Some(c1), Some(true), Some(40)),
+            (c.feed, Some(c2), Some(true), None)
+        ]
+    );
+    // Said once, it need not be said again; nothing comes of a course alone.
+    me.say(studytime_schema::content::Progress { entries });
+    let (mut state, _) = me.learner();
+    state.set_local([(&local, 1)]);
+    assert!(state.carry_along(&chain).is_empty());
+    assert!(state.carry_along(&chain[..1]).is_empty());
+    assert!(state.carry_along(&[]).is_empty());
+    let done = state.course_progress(&c.feed, &chain[2].1);
+    assert_eq!((done.lessons_done, done.percent), (2, 66));
+}

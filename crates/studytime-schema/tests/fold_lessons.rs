@@ -6,7 +6,7 @@ mod fold_support;
 use fold_support::*;
 use serde_json::json;
 use studytime_schema::content::LessonContentType;
-use studytime_schema::fold::{CourseBody, IgnoredReason};
+use studytime_schema::fold::{CourseBody, IgnoredReason, Step};
 use studytime_schema::view::{BlobRole, LessonView};
 
 fn names(body: &CourseBody) -> Vec<(u64, String)> {
@@ -227,6 +227,10 @@ fn what_does_not_count_is_reported() {
     );
     assert!(matches!(reasons[7], (8, IgnoredReason::Unusable { .. })));
     assert_eq!(reasons.len(), 8);
+    assert!(
+        c.log.iter().all(|m| Step::read(m).map_or(true, |s| s.is_none_or(|s| s.unknown_type().is_none()))),
+        "a post is none of ours"
+    );
     let l = lesson_at(&body, 1);
     assert_eq!(l.videos[0].name, "F");
     assert_eq!(l.tests[0].questions.len(), 1);
@@ -257,4 +261,41 @@ fn a_lessons_blobs_come_in_the_order_of_use() {
     let needs = l.needs();
     assert!(needs[5].manifest && needs[5].size == Some(5));
     assert_eq!(needs[7].role, BlobRole::Alternative);
+}
+
+/// Nothing is passed over in silence: a name that is not there, a flag or number
+/// that is none, a type with a slip of the pen.
+#[test]
+fn what_is_half_said_is_reported() {
+    let mut c = Author::new(9);
+    let film = c.say_json(video(1, "", blob(1)));
+    c.say_json(attachment(1, " ", blob(2)));
+    c.say_json(test(1, "", json!({})));
+    c.say_json(lesson_update(json!({"lesson_number": 1, "removed": ""})));
+    c.say_json(item_update(film, json!({"lesson_number": "", "removed": "yes"})));
+    c.say_json(json!({"type": "studytime_course_leson", "lesson_number": 1, "name": "L"}));
+    let (body, ignored) = c.body();
+    let said: Vec<_> = ignored
+        .iter()
+        .map(|i| match &i.reason {
+            IgnoredReason::EmptyName => (i.sequence, "name".to_owned()),
+            IgnoredReason::Field(problem) => (i.sequence, problem.field.clone()),
+            other => panic!("{other}"),
+        })
+        .collect();
+    let field = |sequence: u64, name: &str| (sequence, name.to_owned());
+    assert_eq!(
+        said,
+        [
+            field(1, "name"),
+            field(2, "name"),
+            field(3, "name"),
+            field(4, "removed"),
+            field(5, "lesson_number"),
+            field(5, "removed"),
+        ]
+    );
+    assert_eq!(lesson_at(&body, 1).items().count(), 3, "they stand all the same");
+    let slip = Step::read(&c.log[5]).unwrap().unwrap().unknown_type().unwrap();
+    assert!(slip.reason.to_string().contains("`studytime_course_leson`"), "{slip}");
 }

@@ -271,7 +271,27 @@ impl Reader {
             return Ok(Vec::new());
         };
         let named = read::foreign_listings(&conn, number, most)?;
-        Ok(named.into_iter().map(|(course, ..)| course).collect())
+        Ok(named.iter().map(|row| row.listing.course()).collect())
+    }
+
+    /// Feeds that name a course now, other than itself, by id; chosen lists or
+    /// not.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn naming(&self, course: &FeedId) -> Result<Vec<FeedId>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        let Some(number) = number_of(&conn, course)? else {
+            return Ok(Vec::new());
+        };
+        let mut feeds: Vec<FeedId> = read::listings_of(&conn, number)?
+            .iter()
+            .map(|row| &row.listing)
+            .filter(|listing| listing.is_listed() && listing.list() != *course)
+            .map(|listing| listing.list())
+            .collect();
+        feeds.sort_unstable();
+        Ok(feeds)
     }
 
     /// Whether a feed has published anything that makes it a course, as far as
@@ -374,7 +394,8 @@ impl Reader {
     }
 
     /// What was not taken of a feed, and why, by sequence: its first thousand
-    /// such messages.
+    /// such messages. Of a feed that is no list of the user's, also what it says
+    /// of courses: one report a course.
     ///
     /// # Errors
     /// [`QueryError`] when the store cannot be read.
@@ -386,16 +407,43 @@ impl Reader {
         };
         let mut problems = read::problems(&conn, number, *feed)?;
         if !columns.facts.lists.contains(feed) {
-            for (course, sequence, id) in read::foreign_listings(&conn, number, MAX_FOREIGN)? {
+            for row in read::foreign_listings(&conn, number, MAX_FOREIGN)? {
+                let listing = &row.listing;
+                // One that never was a listing is among the others already.
+                if listing.place().is_none() {
+                    continue;
+                }
+                let course = listing.course();
+                let mut reason = IgnoredReason::NotAList { course }.to_string();
+                let (sequence, id) = row.first;
+                if listing.seen() > sequence {
+                    reason += &format!(
+                        "; the same holds for what it says of that course later, up to message {}",
+                        listing.seen()
+                    );
+                }
                 problems.push(Problem {
                     feed: *feed,
                     sequence,
                     id,
-                    reason: IgnoredReason::NotAList { course }.to_string(),
+                    reason,
                 });
             }
             problems.sort_by_key(|p| p.sequence);
         }
         Ok(problems)
+    }
+
+    /// What a feed would be told to mend, its author's view: [`problems`](Self::problems)
+    /// as if the user had added the feed as a list.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the store cannot be read.
+    pub fn problems_as_list(&self, feed: &FeedId) -> Result<Vec<Problem>, QueryError> {
+        let conn = self.shared.pool.get()?;
+        match number_of(&conn, feed)? {
+            Some(number) => Ok(read::problems(&conn, number, *feed)?),
+            None => Ok(Vec::new()),
+        }
     }
 }

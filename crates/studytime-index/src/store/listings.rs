@@ -13,7 +13,7 @@ pub(crate) struct ListingRow {
     /// Number of the course feed.
     pub(crate) course: i64,
     pub(crate) listing: Listing,
-    /// The message that came first, whatever it said.
+    /// The message that first named the course; until one did, the first one.
     pub(crate) first: (u64, MessageId),
     /// When the course was first listed here: the author's time, but never
     /// after the message arrived.
@@ -68,24 +68,18 @@ pub(crate) fn all_listings(
     Ok(())
 }
 
-/// What a feed says about courses other than itself: course, and the message
-/// that came first.
+/// What a feed says about courses other than itself, in the order in which it
+/// first did.
 pub(crate) fn foreign_listings(
     conn: &Connection,
     list: i64,
     most: usize,
-) -> rusqlite::Result<Vec<(FeedId, u64, MessageId)>> {
-    conn.prepare_cached(
-        "SELECT f.key, l.first_sequence, l.first_id FROM listing l JOIN feed f ON f.id = l.course
-         WHERE l.list = ?1 AND l.course <> ?1 ORDER BY l.first_sequence LIMIT ?2",
-    )?
-    .query_map((list, clamp(most as u64)), |r| {
-        Ok((
-            FeedId::from_bytes(r.get(0)?),
-            r.get::<_, i64>(1)?.cast_unsigned(),
-            MessageId::from_bytes(r.get(2)?),
-        ))
-    })?
+) -> rusqlite::Result<Vec<ListingRow>> {
+    conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM listing WHERE list = ?1 AND course <> ?1
+         ORDER BY first_sequence LIMIT ?2"
+    ))?
+    .query_map((list, clamp(most as u64)), read)?
     .collect()
 }
 
@@ -96,9 +90,17 @@ pub(crate) fn put_listing(conn: &Connection, list: i64, row: &ListingRow) -> rus
     let blob = blob.as_ref().map(BlobId::as_bytes);
     if row.id != 0 {
         conn.prepare_cached(
-            "UPDATE listing SET row = ?2, text_blob = ?3, since = ?4 WHERE id = ?1",
+            "UPDATE listing SET row = ?2, text_blob = ?3, since = ?4, first_sequence = ?5, first_id = ?6
+             WHERE id = ?1",
         )?
-        .execute((row.id, &json, blob, clamp(row.since)))?;
+        .execute((
+            row.id,
+            &json,
+            blob,
+            clamp(row.since),
+            clamp(row.first.0),
+            row.first.1.as_bytes(),
+        ))?;
         return Ok(row.id);
     }
     conn.prepare_cached(

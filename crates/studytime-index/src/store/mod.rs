@@ -56,7 +56,7 @@ use std::path::Path;
 
 /// Changes whenever a table or what a row means changes. An index of another
 /// version is rebuilt from the log.
-pub(crate) const ROWS_VERSION: i64 = 4;
+pub(crate) const ROWS_VERSION: i64 = 5;
 
 /// The oldest version whose rows this one can still answer from, until they are
 /// made anew: raise it when a table changes, leave it when only what folding

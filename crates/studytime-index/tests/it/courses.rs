@@ -2,6 +2,7 @@
 
 use crate::world::*;
 use serde_json::json;
+use std::collections::BTreeSet;
 use studytime_index::CourseQuery;
 
 #[test]
@@ -130,6 +131,49 @@ fn only_chosen_lists_act_as_lists() {
     );
     assert_eq!(problems[0].sequence, 1);
     assert!(held.reader.problems(&id("list one")).unwrap().is_empty());
+    assert!(held.reader.problems_as_list(&id("physics")).unwrap().is_empty());
+}
+
+/// Each message that does not count is told of, and none twice.
+#[test]
+fn what_a_feed_that_is_no_list_says_later_is_told_too() {
+    let mut w = two_lists();
+    w.update("no list", "rust", json!({"name": "Before"}));
+    w.list("no list", "rust", "Rust", json!({}));
+    w.list("no list", "physics", "Physics", json!({}));
+    w.update("no list", "rust", json!({"deprecated": true}));
+    w.update("no list", "algebra", json!({"name": "Never listed"}));
+    let mut held = held(&w, facts(&[], &["list one"]));
+    let told = |held: &Held| -> Vec<(u64, String)> {
+        let problems = held.reader.problems(&id("no list")).unwrap();
+        problems.into_iter().map(|p| (p.sequence, p.reason)).collect()
+    };
+    let problems = told(&held);
+    assert_eq!(
+        problems.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+        [1, 2, 3, 5]
+    );
+    assert!(problems[0].1.contains("has not published before"));
+    assert!(problems[1].1.ends_with("up to message 4"), "{}", problems[1].1);
+    assert!(!problems[2].1.contains("up to"), "{}", problems[2].1);
+    // Taken as a list, only what is wrong by itself.
+    let wrong: Vec<u64> = held
+        .reader
+        .problems_as_list(&id("no list"))
+        .unwrap()
+        .iter()
+        .map(|p| p.sequence)
+        .collect();
+    assert_eq!(wrong, [1, 5]);
+    let naming = held.reader.naming(&id("rust")).unwrap();
+    assert_eq!(BTreeSet::from_iter(naming), BTreeSet::from([id("list one"), id("no list")]));
+    w.update("no list", "rust", json!({"removed": true}));
+    feed(&mut held.index, &w.log, 10);
+    assert_eq!(held.reader.naming(&id("rust")).unwrap(), [id("list one")]);
+    assert!(held.reader.naming(&id("nobody")).unwrap().is_empty());
+    assert!(told(&held)[1].1.ends_with("up to message 6"));
+    held.index.set_facts(facts(&[], &["no list"])).unwrap();
+    assert_eq!(told(&held).len(), 2);
 }
 
 #[test]
@@ -144,11 +188,21 @@ fn what_is_wrong_is_told_and_the_rest_goes_on() {
         "algebra",
         json!({"type": "studytime_course_lesson_update", "lesson_number": 9, "name": "x"}),
     );
+    w.say(
+        "algebra",
+        json!({"type": "studytime_course_leson", "lesson_number": 5, "name": "x"}),
+    );
+    w.say("algebra", json!({"type": "post", "text": "x"}));
     let held = held(&w, facts(&[], &["list one"]));
     let problems = held.reader.problems(&id("algebra")).unwrap();
     assert_eq!(
         problems.iter().map(|p| p.sequence).collect::<Vec<_>>(),
-        [4, 5, 6]
+        [4, 5, 6, 7]
+    );
+    assert!(
+        problems[3].reason.contains("studytime_course_leson"),
+        "{}",
+        problems[3].reason
     );
     assert_eq!(
         held.reader

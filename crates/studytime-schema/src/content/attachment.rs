@@ -47,7 +47,7 @@ impl Attachment {
             lesson_number: fields.required("lesson_number", read::number)?,
             name: fields.required("name", read::text)?,
             link: fields.required("link", read::blob)?,
-            manifest: fields.optional("manifest", read::boolean).unwrap_or(false),
+            manifest: fields.given("manifest", read::boolean).unwrap_or(false),
             content_type: fields.optional("content_type", read::mime),
             size: fields.optional("size", read::number),
             path: fields.optional("path", read::text),

@@ -239,14 +239,18 @@ impl CourseUpdate {
     }
 
     pub(super) fn read(fields: &mut Fields<'_>) -> Result<Self, ContentError> {
+        let feed_id = fields.required("feed_id", read::feed)?;
         Ok(Self {
-            feed_id: fields.required("feed_id", read::feed)?,
+            feed_id,
             name: fields.patch("name", read::text),
             fields: CourseFields::read(fields),
-            deprecated: fields.optional("deprecated", read::boolean),
-            successor: fields.patch("successor", read::feed),
+            deprecated: fields.given("deprecated", read::boolean),
+            successor: fields.patch("successor", |value| match read::feed(value)? {
+                itself if itself == feed_id => Err("is the course itself".into()),
+                other => Ok(other),
+            }),
             deprecation_reason: fields.patch("deprecation_reason", read::text),
-            removed: fields.optional("removed", read::boolean),
+            removed: fields.given("removed", read::boolean),
         })
     }
 

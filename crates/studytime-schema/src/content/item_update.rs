@@ -83,7 +83,7 @@ impl ItemUpdate {
     pub(super) fn read(fields: &mut Fields<'_>) -> Result<Self, ContentError> {
         Ok(Self {
             item: fields.required("item", read::message_id)?,
-            lesson_number: fields.optional("lesson_number", read::number),
+            lesson_number: fields.given("lesson_number", read::number),
             name: fields.patch("name", read::text),
             description: fields.patch("description", read::text),
             sources: fields.list("sources", MAX_SOURCES, VideoSource::read),
@@ -91,7 +91,7 @@ impl ItemUpdate {
             captions_blob: fields.patch("captions_blob", read::blob),
             poster: fields.patch("poster", read::blob),
             link: fields.patch("link", read::blob),
-            manifest: fields.optional("manifest", read::boolean),
+            manifest: fields.given("manifest", read::boolean),
             content_type: fields.patch("content_type", read::mime),
             size: fields.patch("size", read::number),
             pass_percent: fields.patch("pass_percent", read::percent),
@@ -99,7 +99,7 @@ impl ItemUpdate {
             questions_blob: fields.patch("questions_blob", read::blob),
             path: fields.patch("path", read::text),
             replaces: fields.patch("replaces", read::message_id),
-            removed: fields.optional("removed", read::boolean),
+            removed: fields.given("removed", read::boolean),
         })
     }
 

@@ -128,7 +128,7 @@ impl ProgressEntry {
             item,
             position_seconds: inner.optional("position_seconds", read::rounded),
             percent: inner.optional("percent", read::percent),
-            done: inner.optional("done", read::boolean),
+            done: inner.given("done", read::boolean),
         };
         fields.adopt(inner.into_dropped());
         Ok(entry)
@@ -195,7 +195,7 @@ impl TestResult {
             lesson,
             item: item.ok_or_else(|| fields.missing("item"))?,
             score: fields.required("score", read::percent)?,
-            passed: fields.optional("passed", read::boolean),
+            passed: fields.given("passed", read::boolean),
             answers: match fields.list("answers", MAX_QUESTIONS, |_, _, v| Answer::read(v)) {
                 Patch::Set(answers) => answers,
                 Patch::Keep | Patch::Clear => Vec::new(),
@@ -302,7 +302,7 @@ impl Note {
             None => None,
             Some(_) => Some(fields.required("note", read::message_id)?),
         };
-        let removed = fields.optional("removed", read::boolean).unwrap_or(false);
+        let removed = fields.given("removed", read::boolean).unwrap_or(false);
         let text = if removed && fields.get("text").is_none() {
             String::new()
         } else {

@@ -264,7 +264,7 @@ impl LessonUpdate {
         let (lesson, lesson_number) = match fields.get("lesson") {
             Some(_) => (
                 LessonHandle::Id(fields.required("lesson", read::message_id)?),
-                fields.optional("lesson_number", read::number),
+                fields.given("lesson_number", read::number),
             ),
             None => (
                 LessonHandle::Number(fields.required("lesson_number", read::number)?),
@@ -276,7 +276,7 @@ impl LessonUpdate {
             lesson_number,
             name: fields.patch("name", read::text),
             fields: LessonFields::read(fields),
-            removed: fields.optional("removed", read::boolean),
+            removed: fields.given("removed", read::boolean),
         })
     }
 

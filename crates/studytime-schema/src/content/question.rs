@@ -365,10 +365,10 @@ impl QuestionKind {
             "text" => Self::Text {
                 answers: texts(fields, "answers", 1)?,
                 case_sensitive: fields
-                    .optional("case_sensitive", read::boolean)
+                    .given("case_sensitive", read::boolean)
                     .unwrap_or(false),
                 ignore_accents: fields
-                    .optional("ignore_accents", read::boolean)
+                    .given("ignore_accents", read::boolean)
                     .unwrap_or(false),
             },
             "order" => Self::Order {

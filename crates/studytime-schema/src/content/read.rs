@@ -120,6 +120,21 @@ impl<'a> Fields<'a> {
         self.patch(key, read).into_value()
     }
 
+    /// A field that may be absent and has no empty form: a flag, a number.
+    pub(crate) fn given<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&'a Value) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        match read(self.get(key)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.drop_field(key, problem);
+                None
+            }
+        }
+    }
+
     /// A list whose wrong elements are dropped one by one. A list that had
     /// elements, but no usable one, counts as absent.
     pub(crate) fn list<T>(

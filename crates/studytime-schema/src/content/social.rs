@@ -22,8 +22,8 @@ impl Contact {
     pub(super) fn read(fields: &mut Fields<'_>) -> Result<Self, ContentError> {
         Ok(Self {
             contact: fields.required("contact", read::feed)?,
-            following: fields.optional("following", read::boolean),
-            blocking: fields.optional("blocking", read::boolean),
+            following: fields.given("following", read::boolean),
+            blocking: fields.given("blocking", read::boolean),
         })
     }
 

@@ -60,7 +60,7 @@ impl VideoSource {
         let mut inner = Fields::inside(fields.type_name(), map, place);
         let source = Self {
             link: inner.optional("link", read::blob),
-            manifest: inner.optional("manifest", read::boolean).unwrap_or(false),
+            manifest: inner.given("manifest", read::boolean).unwrap_or(false),
             content_type: inner.optional("content_type", read::mime),
             size: inner.optional("size", read::number),
             duration_seconds: inner.optional("duration_seconds", read::rounded),

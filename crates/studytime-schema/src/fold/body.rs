@@ -246,6 +246,7 @@ impl CourseBody {
         if self.items.len() >= MAX_ITEMS {
             return vec![too_many("items", MAX_ITEMS)];
         }
+        let unnamed = kind.name().trim().is_empty();
         match self.bind(step, number) {
             Ok(lesson) => {
                 touched.insert(lesson);
@@ -254,7 +255,7 @@ impl CourseBody {
                     removed: false,
                     kind,
                 });
-                Vec::new()
+                unnamed.then_some(IgnoredReason::EmptyName).into_iter().collect()
             }
             Err(reason) => vec![reason],
         }

@@ -55,8 +55,13 @@ pub enum IgnoredReason {
     },
     /// A course message is encrypted.
     NotPublic,
-    /// The new name is empty.
+    /// The name is empty.
     EmptyName,
+    /// It is of a type that begins like ours, and that this version does not know.
+    UnknownType {
+        /// The type.
+        type_name: String,
+    },
     /// The field does not belong to this kind of item.
     DoesNotFit {
         /// The field.
@@ -111,7 +116,13 @@ impl fmt::Display for IgnoredReason {
             Self::NotPublic => {
                 f.write_str("it is encrypted, and courses are made of public messages only")
             }
-            Self::EmptyName => f.write_str("its name is empty, so the old one stays"),
+            Self::EmptyName => f.write_str(
+                "its name is empty, which changes nothing: what has a name keeps it, and what has none needs one",
+            ),
+            Self::UnknownType { type_name } => write!(
+                f,
+                "it is a `{type_name}`, which this version does not know; it is misspelt, or a later version reads it"
+            ),
             Self::DoesNotFit { field, kind } => write!(f, "`{field}` does not belong to {kind}"),
             Self::CannotClear { field } => {
                 write!(f, "`{field}` cannot be empty, so the old value stays")

@@ -83,6 +83,14 @@ impl Kind {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Video(video) => &video.name,
+            Self::Attachment(file) => &file.name,
+            Self::Test(test) => &test.name,
+        }
+    }
+
     const fn word(&self) -> &'static str {
         match self {
             Self::Video(_) => "a video",

@@ -121,6 +121,9 @@ pub struct Score {
     pub attempts: u64,
     /// Whether any attempt said it was passed.
     pub passed: bool,
+    /// When the latest of these was: milliseconds since 1970; 0 when there is none.
+    #[serde(default)]
+    pub passed_time: u64,
 }
 
 impl Score {
@@ -144,6 +147,7 @@ impl Score {
             last_time: last.last_time,
             attempts: self.attempts.saturating_add(other.attempts),
             passed: self.passed || other.passed,
+            passed_time: self.passed_time.max(other.passed_time),
         }
     }
 }
@@ -215,6 +219,7 @@ impl Marks {
             last_time: time,
             attempts: 1,
             passed: result.passed == Some(true),
+            passed_time: if result.passed == Some(true) { time } else { 0 },
         };
         self.scores
             .entry(result.item)
@@ -227,6 +232,7 @@ impl Marks {
                     last_time: score.last_time,
                     attempts: old.attempts.saturating_add(1),
                     passed: old.passed || score.passed,
+                    passed_time: old.passed_time.max(score.passed_time),
                 };
             })
             .or_insert(score);
@@ -344,6 +350,12 @@ impl LearnerState {
                 .or_default()
                 .enter(entry, time);
         }
+    }
+
+    /// Lays one more entry over, beside those that are.
+    pub(super) fn lay_over(&mut self, entry: &ProgressEntry, time: u64) {
+        let marks = self.local.entry(entry.feed_id).or_default();
+        marks.enter(entry, time);
     }
 
     /// The marks of all feeds in one course.

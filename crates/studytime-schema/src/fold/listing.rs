@@ -74,6 +74,11 @@ impl Listing {
         self.place
     }
 
+    /// The sequence of the last message about it that was taken in.
+    pub const fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// When the list first named it, as its author says; milliseconds since 1970.
     pub const fn listed_at(&self) -> u64 {
         self.listed_at

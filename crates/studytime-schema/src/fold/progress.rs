@@ -122,15 +122,23 @@ impl LearnerState {
         let id = item.id();
         let mark = self.mark(course, Target::Item(id));
         let score = self.score(course, &id);
+        // When it was passed, if ever; the times are those that are known.
         let passed = match (item, score) {
-            (ItemView::Test(test), Some(score)) => score.passed || score.best >= test.pass_percent,
-            _ => false,
+            (ItemView::Test(test), Some(score)) => [
+                (score.passed, score.passed_time),
+                (score.best >= test.pass_percent, score.best_time),
+                (score.last >= test.pass_percent, score.last_time),
+            ]
+            .into_iter()
+            .filter_map(|(passed, time)| passed.then_some(time))
+            .max(),
+            _ => None,
         };
         let done = match mark.done {
             Some(true) => true,
             // Taken back; only a later success completes it again.
-            Some(false) => passed && score.is_some_and(|s| s.best_time > mark.done_time),
-            None => passed,
+            Some(false) => passed.is_some_and(|time| time > mark.done_time),
+            None => passed.is_some(),
         };
         ItemProgress {
             item: id,
@@ -195,6 +203,28 @@ impl LearnerState {
             }
         }
         entries
+    }
+}
+
+impl LearnerState {
+    /// [`carry_over`](Self::carry_over) along a chain of courses that took each
+    /// other's place, to the last of them: what it says of a lesson in any of the
+    /// earlier ones counts, and what they say of each other. Each course comes
+    /// with its outline; that of the first is not read.
+    pub fn carry_along(&self, chain: &[(FeedId, CourseOutline)]) -> Vec<ProgressEntry> {
+        let mut state = self.clone();
+        let mut carried = Vec::new();
+        for (at, (to, outline)) in chain.iter().enumerate() {
+            carried.clear();
+            let before = chain.get(..at).unwrap_or_default();
+            for (from, _) in before.iter().rev().filter(|(from, _)| from != to) {
+                let entries = state.carry_over(from, to, outline);
+                // What the nearer course tells is known to the farther ones.
+                entries.iter().for_each(|entry| state.lay_over(entry, 0));
+                carried.extend(entries);
+            }
+        }
+        carried
     }
 }
 

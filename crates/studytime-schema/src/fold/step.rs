@@ -176,6 +176,19 @@ impl Step {
         }
     }
 
+    /// The report of a message whose type begins like ours and is not known: one
+    /// that is misspelt, or of a later version. `None` for all others, also of
+    /// other programs.
+    pub fn unknown_type(&self) -> Option<Ignored> {
+        match &self.content {
+            Content::Unknown { type_name } if type_name.starts_with("studytime_") => {
+                let type_name = type_name.clone();
+                Some(self.ignored(IgnoredReason::UnknownType { type_name }))
+            }
+            _ => None,
+        }
+    }
+
     /// The reports of the fields that were left out.
     pub fn dropped_fields(&self) -> impl Iterator<Item = Ignored> + '_ {
         self.dropped
