@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             catalog: Some(LIST.into()),
             into: None,
             prune: false,
+            replaces: None,
             faststart: false,
             dry_run: false,
         })

@@ -5,7 +5,7 @@ use crate::messages::Ready;
 use std::collections::{BTreeMap, BTreeSet};
 use studytime_schema::MessageId;
 use studytime_schema::content::{Content, CourseUpdate, Lesson, LessonHandle, LessonUpdate, Patch};
-use studytime_schema::view::{CourseRecord, LessonView};
+use studytime_schema::view::{CourseOutline, CourseRecord, ItemView, LessonView};
 
 /// The messages to publish and what they mean, in order.
 #[derive(Debug, Default)]
@@ -27,6 +27,42 @@ pub(crate) fn all(ready: Ready) -> Changes {
         }
     }
     out
+}
+
+/// The messages of a course that is new, and takes the place of an old one.
+pub(crate) fn in_place_of(mut ready: Ready, old: &CourseOutline) -> Changes {
+    let lessons = lessons_by_path(&old.lessons);
+    // Items by kind too: a path may hold a video and its test.
+    let mut items: BTreeMap<(u8, String), MessageId> = BTreeMap::new();
+    for item in old.lessons.iter().flat_map(LessonView::items) {
+        let kind = match item {
+            ItemView::Video(_) => 0,
+            ItemView::Attachment(_) => 1,
+            ItemView::Test(_) => 2,
+        };
+        if let Some(path) = item.path() {
+            items.entry((kind, path.to_owned())).or_insert(item.id());
+        }
+    }
+    let item = |kind, path: &Option<String>| {
+        let key = (kind, path.clone()?);
+        items.get(&key).copied()
+    };
+    for one in &mut ready.lessons {
+        if let Some(replaced) = lessons.get(path_text(&one.lesson)) {
+            one.lesson.fields.replaces = Patch::Set(replaced.id);
+        }
+        for video in &mut one.videos {
+            video.replaces = item(0, &video.path);
+        }
+        for file in &mut one.attachments {
+            file.replaces = item(1, &file.path);
+        }
+        for test in &mut one.tests {
+            test.replaces = item(2, &test.path);
+        }
+    }
+    all(ready)
 }
 
 fn path_of(content: &Content) -> Option<String> {

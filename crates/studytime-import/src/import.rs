@@ -227,6 +227,21 @@ impl Import {
         self.publish(feed, sink, changes::all)
     }
 
+    /// [`publish_new`](Self::publish_new) of a course that takes the place of
+    /// another: lessons and items from the same `path` say which of `old` they
+    /// replace, so that learners who go on there keep what they did.
+    ///
+    /// # Errors
+    /// [`PublishError`]; no message is published then.
+    pub fn publish_in_place_of(
+        &mut self,
+        feed: FeedId,
+        old: &CourseOutline,
+        sink: &mut dyn Sink,
+    ) -> Result<Published, PublishError> {
+        self.publish(feed, sink, |ready| changes::in_place_of(ready, old))
+    }
+
     /// Stores every file and publishes what differs from the course as it
     /// stands on `feed`. Lessons and items are matched by `path`.
     ///

@@ -305,5 +305,9 @@ fn a_course_does_not_take_its_own_place() {
         "{ignored:?}"
     );
     let record = merge_course(c, &[(list.feed, &listing)], None).unwrap();
-    assert_eq!(record.replaced_by(), Some(feed(5)), "what was said before stays");
+    assert_eq!(
+        record.replaced_by(),
+        Some(feed(5)),
+        "what was said before stays"
+    );
 }

@@ -345,7 +345,11 @@ fn a_test_that_was_taken_back_can_be_passed_again() {
         me.say_json(attempt(80, passed));
         assert!(done(&me), "passed again, no better than before: {passed:?}");
         me.say_json(attempt(10, passed.map(|_| false)));
-        assert_eq!(done(&me), passed.is_some(), "what was said to be passed stays so");
+        assert_eq!(
+            done(&me),
+            passed.is_some(),
+            "what was said to be passed stays so"
+        );
     }
 }
 

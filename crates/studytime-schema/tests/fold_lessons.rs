@@ -228,7 +228,9 @@ fn what_does_not_count_is_reported() {
     assert!(matches!(reasons[7], (8, IgnoredReason::Unusable { .. })));
     assert_eq!(reasons.len(), 8);
     assert!(
-        c.log.iter().all(|m| Step::read(m).map_or(true, |s| s.is_none_or(|s| s.unknown_type().is_none()))),
+        c.log
+            .iter()
+            .all(|m| Step::read(m).map_or(true, |s| s.is_none_or(|s| s.unknown_type().is_none()))),
         "a post is none of ours"
     );
     let l = lesson_at(&body, 1);
@@ -272,7 +274,10 @@ fn what_is_half_said_is_reported() {
     c.say_json(attachment(1, " ", blob(2)));
     c.say_json(test(1, "", json!({})));
     c.say_json(lesson_update(json!({"lesson_number": 1, "removed": ""})));
-    c.say_json(item_update(film, json!({"lesson_number": "", "removed": "yes"})));
+    c.say_json(item_update(
+        film,
+        json!({"lesson_number": "", "removed": "yes"}),
+    ));
     c.say_json(json!({"type": "studytime_course_leson", "lesson_number": 1, "name": "L"}));
     let (body, ignored) = c.body();
     let said: Vec<_> = ignored
@@ -295,7 +300,18 @@ fn what_is_half_said_is_reported() {
             field(5, "removed"),
         ]
     );
-    assert_eq!(lesson_at(&body, 1).items().count(), 3, "they stand all the same");
-    let slip = Step::read(&c.log[5]).unwrap().unwrap().unknown_type().unwrap();
-    assert!(slip.reason.to_string().contains("`studytime_course_leson`"), "{slip}");
+    assert_eq!(
+        lesson_at(&body, 1).items().count(),
+        3,
+        "they stand all the same"
+    );
+    let slip = Step::read(&c.log[5])
+        .unwrap()
+        .unwrap()
+        .unknown_type()
+        .unwrap();
+    assert!(
+        slip.reason.to_string().contains("`studytime_course_leson`"),
+        "{slip}"
+    );
 }

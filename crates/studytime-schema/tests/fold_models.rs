@@ -7,10 +7,10 @@ mod fold_support;
 use fold_support::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use studytime_schema::MessageId;
 use studytime_schema::content::Target;
 use studytime_schema::fold::LearnerState;
 use studytime_schema::view::LessonView;
-use studytime_schema::MessageId;
 
 /// One message of a course feed: what it is, the number it says, which earlier
 /// message it names, and two choices more.
@@ -93,7 +93,11 @@ impl Model {
     fn take(&mut self, msg: &Msg) {
         let said: Value = serde_json::from_str(&msg.content).unwrap();
         let number = said["lesson_number"].as_u64();
-        let named = |key: &str| said[key].as_str().map(|id| id.parse::<MessageId>().unwrap());
+        let named = |key: &str| {
+            said[key]
+                .as_str()
+                .map(|id| id.parse::<MessageId>().unwrap())
+        };
         let kind = said["type"].as_str().unwrap();
         let thing = match kind {
             "studytime_course_lesson" => {
@@ -189,7 +193,10 @@ type Word = (u8, u8, Option<bool>, Option<u64>, u64);
 
 fn words() -> impl Strategy<Value = Vec<Word>> {
     let flag = prop_oneof![Just(None), Just(Some(true)), Just(Some(false))];
-    prop::collection::vec((1..4_u8, 0..3_u8, flag, any::<Option<u64>>(), 0..20_u64), 0..40)
+    prop::collection::vec(
+        (1..4_u8, 0..3_u8, flag, any::<Option<u64>>(), 0..20_u64),
+        0..40,
+    )
 }
 
 proptest! {

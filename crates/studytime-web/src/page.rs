@@ -44,6 +44,12 @@ impl Shell {
 fn notice(done: &str) -> Option<&'static str> {
     Some(match done {
         "started" => "You started this course. Its lessons are being fetched in order.",
+        "carried" => {
+            "You go on here. What the lessons of both courses have in common counts as before."
+        }
+        "carried-later" => {
+            "You started this course. Its lessons are not here yet: come back to the old course later to bring along what you did."
+        }
         "left" => "You left this course. Your notes and progress are kept.",
         "paused" => "Fetching is paused.",
         "resumed" => "Fetching goes on.",

@@ -53,6 +53,12 @@ pub(crate) enum Course {
         /// When no node is running, one is started for this command.
         #[arg(long)]
         wait: bool,
+        /// Carry over what you did in a course that this one takes the place of
+        ///
+        /// Counts for lessons and items that say which they replace. Say it again when more
+        /// of the course is here: nothing is carried twice.
+        #[arg(long, value_name = "COURSE", value_parser = feed_id)]
+        from: Option<FeedId>,
         #[command(flatten)]
         patience: Patience,
     },
@@ -81,6 +87,9 @@ pub(crate) enum Course {
         /// Why, for learners
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// Take it back: the course is recommended again
+        #[arg(long, conflicts_with_all = ["successor", "reason"])]
+        undo: bool,
     },
     /// Keep all of a course here whether you learn it or not
     Pin {

@@ -30,6 +30,12 @@ pub(crate) struct ImportArgs {
     /// With --into: take out of the course what is no longer in the folder
     #[arg(long, requires = "into")]
     pub(crate) prune: bool,
+    /// Make a course that takes the place of this one, and say which lessons replace which
+    ///
+    /// Lessons and items are matched by their paths in the folder. Learners who go on in the new
+    /// course keep what they did (`course start NEW --from OLD`).
+    #[arg(long, value_name = "COURSE", value_parser = feed_id, conflicts_with = "into")]
+    pub(crate) replaces: Option<FeedId>,
     /// Move the index of MP4 videos to their front, so that they start at once
     #[arg(long)]
     pub(crate) faststart: bool,
@@ -149,6 +155,15 @@ pub(crate) enum Catalog {
         from: Option<PathBuf>,
         #[command(flatten)]
         edit: Box<Edit>,
+    },
+    /// Take a course off a list of yours
+    Unpublish {
+        /// Your list: its name or feed id
+        #[arg(value_name = "NAME")]
+        list: String,
+        /// The course
+        #[arg(value_parser = feed_id)]
+        id: FeedId,
     },
 }
 

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::render::{Fit, Table, count};
 use studytime_node::api::{
     CatalogAdd, CatalogList, CatalogMove, CatalogNearby, CatalogNew, CatalogPublish,
-    CatalogPublishFile, CatalogRemove, CourseEdit, Published,
+    CatalogPublishFile, CatalogRemove, CatalogUnpublish, CourseEdit, Published,
 };
 
 pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failure> {
@@ -73,6 +73,19 @@ pub(crate) async fn run(context: &Context, catalog: Catalog) -> Result<(), Failu
                 _ => return Err(Failure::usage("say which course: its id, or --from FILE")),
             };
             tell(context, &list, &published)
+        }
+        Catalog::Unpublish { list, id } => {
+            let published = context
+                .call(CatalogUnpublish {
+                    catalog: list.clone(),
+                    course: id,
+                })
+                .await?;
+            context.out.value(&published, |t| {
+                t.line(format!(
+                    "{list:?} no longer names the course. Whoever learns it keeps it."
+                ));
+            })
         }
     }
 }

@@ -24,7 +24,12 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
             let reply = context.call(CourseShow { id }).await?;
             context.out.value(&reply, |t| describe(t, &reply))
         }
-        Course::Start { id, wait, patience } => start::run(context, id, wait, patience).await,
+        Course::Start {
+            id,
+            wait,
+            from,
+            patience,
+        } => start::run(context, id, wait, from, patience).await,
         Course::Leave { id } => {
             let done = context.call(CourseLeave { id }).await?;
             context.out.value(&done, |t| {
@@ -49,16 +54,21 @@ pub(crate) async fn run(context: &Context, course: Course) -> Result<(), Failure
             id,
             successor,
             reason,
+            undo,
         } => {
             let published = context
                 .call(CourseDeprecate {
                     id,
                     successor,
                     reason,
+                    undo,
                 })
                 .await?;
             context.out.value(&published, |t| {
-                t.line("The course is no longer recommended. Whoever learns it keeps it.");
+                t.line(match undo {
+                    false => "The course is no longer recommended. Whoever learns it keeps it.",
+                    true => "The course is recommended again.",
+                });
             })
         }
         Course::Pin { id, undo } => {
@@ -289,6 +299,8 @@ fn size(reply: &CourseReply) -> String {
         total => bytes(total),
     };
     match (reply.bytes_total, reply.unknown_files) {
+        // All of its text is in messages, and these are here.
+        (0, 0) if reply.detail.feed_here => String::new(),
         (0, 0) => "not known yet".into(),
         (_, 0) => total,
         (0, n) => format!("{} of unknown size", count(n, "file", "files")),

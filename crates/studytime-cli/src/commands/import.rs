@@ -16,6 +16,7 @@ pub(crate) async fn run(context: &Context, args: ImportArgs) -> Result<(), Failu
         catalog: args.catalog.clone(),
         into: args.into,
         prune: args.prune,
+        replaces: args.replaces,
         faststart: args.faststart,
         dry_run: args.dry_run,
     };
@@ -82,6 +83,13 @@ fn describe(t: &mut Text, args: &ImportArgs, reply: &ImportReply) {
                 path => t.line(format!("  {path}: {}", problem.problem)),
             }
         }
+    }
+    if let (Some(old), Some(new), false) = (args.replaces, reply.course, args.dry_run) {
+        t.gap();
+        t.line("Learners of the old course hear of it when you say so:");
+        t.line(format!(
+            "  studytime course deprecate '{old}' --successor '{new}'"
+        ));
     }
     if args.catalog.is_none() && args.into.is_none() && !args.dry_run {
         t.gap();

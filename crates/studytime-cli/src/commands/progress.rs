@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::render::{Fit, Table, date};
+use crate::render::{Fit, Table, Text, date};
 use serde::Serialize;
 use studytime_node::api::{ApiError, CourseShow, Learner};
 use studytime_schema::FeedId;
@@ -42,7 +42,36 @@ async fn all(context: &Context) -> Result<(), Failure> {
             ]);
         }
         t.table(&table);
+        for course in learner.courses.iter().filter(|c| c.deprecated) {
+            t.gap();
+            outdated(
+                t,
+                &course.feed_id,
+                &format!("{:?}", course.name),
+                course.deprecation_reason.as_deref(),
+                course.replaced_by.as_ref().map(|r| (r.name.as_str(), r.feed_id)),
+            );
+        }
     })
+}
+
+/// Why a course is no longer recommended, and what to do then.
+fn outdated(
+    t: &mut Text,
+    id: &FeedId,
+    name: &str,
+    reason: Option<&str>,
+    instead: Option<(&str, FeedId)>,
+) {
+    let why = reason.map_or_else(String::new, |r| format!(": {r}"));
+    t.line(format!(
+        "{name} is no longer recommended{why}. You keep it."
+    ));
+    if let Some((other, instead)) = instead {
+        t.line(format!(
+            "Take {other:?} instead, with what you did: studytime course start '{instead}' --from '{id}'"
+        ));
+    }
 }
 
 async fn one(context: &Context, id: FeedId) -> Result<(), Failure> {
@@ -93,6 +122,14 @@ async fn one(context: &Context, id: FeedId) -> Result<(), Failure> {
             ]);
         }
         t.table(&table);
+        let record = &course.record;
+        if record.deprecated {
+            t.gap();
+            let reason = record.deprecation_reason.as_deref();
+            let instead = course.replaced_by.as_ref();
+            let instead = instead.map(|r| (r.name.as_str(), r.feed_id));
+            outdated(t, &id, "It", reason, instead);
+        }
         if let Some(next) = &progress.continue_at {
             t.gap();
             t.line(format!(

@@ -136,6 +136,87 @@ impl Reader {
     /// texts, of courses on lists and off, and of what is on this device; not
     /// popularity, which [`Changes`](crate::Changes) tell.
     ///
+    /// Only the course is told, not what is new about it: ask for it, and put what
+    /// you make of it in the place of what you had. So a course that is told twice
+    /// does no harm, and a view that was away for a while needs nothing else to
+    /// catch up. Ask again after each [`Index::apply`](crate::Index::apply) and
+    /// [`Index::apply_text`](crate::Index::apply_text), or whenever you like.
+    ///
+    /// # Example
+    /// A view of one's own: the courses of each provider.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use studytime_index::{Cursor, QueryError, Reader};
+    /// use studytime_schema::FeedId;
+    ///
+    /// #[derive(Default)]
+    /// struct Providers {
+    ///     /// To be kept with the rest, in one transaction.
+    ///     cursor: Cursor,
+    ///     providers: BTreeMap<FeedId, String>,
+    /// }
+    ///
+    /// impl Providers {
+    ///     fn follow(&mut self, reader: &Reader) -> Result<(), QueryError> {
+    ///         loop {
+    ///             let since = reader.since(&self.cursor, 100)?;
+    ///             if since.restart {
+    ///                 self.providers.clear();
+    ///             }
+    ///             for course in since.courses {
+    ///                 self.providers.remove(&course);
+    ///                 // One that no list names has gone.
+    ///                 let found = reader.course(&course)?.filter(|c| !c.lists.is_empty());
+    ///                 if let Some(provider) = found.and_then(|c| c.record.provider) {
+    ///                     self.providers.insert(course, provider);
+    ///                 }
+    ///             }
+    ///             self.cursor = since.cursor;
+    ///             if !since.more {
+    ///                 return Ok(());
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// # use std::sync::Arc;
+    /// # use studytime_index::{Facts, Index, Options};
+    /// # use studytime_schema::{Entry, Keypair, LogPosition, Message};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let curator = Keypair::from_seed(&[1; 32]);
+    /// # let course = Keypair::from_seed(&[2; 32]).id();
+    /// # let facts = Facts { lists: vec![curator.id()], ..Facts::default() };
+    /// # let mut index = Index::open(dir.path(), Options { facts, ..Options::default() })?;
+    /// # let mut tip = None;
+    /// # let mut say = |position, content: serde_json::Value| -> Result<Entry, Box<dyn std::error::Error>> {
+    /// #     let message = Message::sign(&curator, tip.as_ref(), 1_700_000_000_000, &content, None)?;
+    /// #     tip = Some(message.tip());
+    /// #     Ok(Entry { position: LogPosition(position), received: 1_700_000_000_000,
+    /// #         message: Arc::new(message), opened_private: None, blob_text: None })
+    /// # };
+    /// # let bare = course.to_bare();
+    /// # let listed = say(1, serde_json::json!({"type": "studytime_course", "feed_id": bare,
+    /// #     "name": "Knots", "provider": "Harbour school"}))?;
+    /// # let updated = say(2, serde_json::json!({"type": "studytime_course_update", "feed_id": bare,
+    /// #     "provider": "Sailing school"}))?;
+    /// # let removed = say(3, serde_json::json!({"type": "studytime_course_update", "feed_id": bare,
+    /// #     "removed": true}))?;
+    ///
+    /// let mut view = Providers::default();
+    /// index.apply(&[listed])?;
+    /// view.follow(&index.reader())?;
+    /// assert_eq!(view.providers[&course], "Harbour school");
+    /// index.apply(&[updated])?;
+    /// view.follow(&index.reader())?;
+    /// assert_eq!(view.providers[&course], "Sailing school");
+    /// index.apply(&[removed])?;
+    /// view.follow(&index.reader())?;
+    /// assert!(view.providers.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`QueryError`] when the store cannot be read.
     pub fn since(&self, cursor: &Cursor, most: usize) -> Result<Since, QueryError> {

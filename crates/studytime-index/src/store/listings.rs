@@ -3,7 +3,7 @@
 use super::{clamp, from_json, to_json};
 use rusqlite::{Connection, OptionalExtension, Row};
 use studytime_schema::fold::Listing;
-use studytime_schema::{BlobId, FeedId, MessageId};
+use studytime_schema::{BlobId, MessageId};
 
 /// What one feed says about one course.
 #[derive(Debug, Clone)]

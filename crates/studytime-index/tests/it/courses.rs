@@ -131,7 +131,12 @@ fn only_chosen_lists_act_as_lists() {
     );
     assert_eq!(problems[0].sequence, 1);
     assert!(held.reader.problems(&id("list one")).unwrap().is_empty());
-    assert!(held.reader.problems_as_list(&id("physics")).unwrap().is_empty());
+    assert!(
+        held.reader
+            .problems_as_list(&id("physics"))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// Each message that does not count is told of, and none twice.
@@ -146,7 +151,10 @@ fn what_a_feed_that_is_no_list_says_later_is_told_too() {
     let mut held = held(&w, facts(&[], &["list one"]));
     let told = |held: &Held| -> Vec<(u64, String)> {
         let problems = held.reader.problems(&id("no list")).unwrap();
-        problems.into_iter().map(|p| (p.sequence, p.reason)).collect()
+        problems
+            .into_iter()
+            .map(|p| (p.sequence, p.reason))
+            .collect()
     };
     let problems = told(&held);
     assert_eq!(
@@ -154,7 +162,11 @@ fn what_a_feed_that_is_no_list_says_later_is_told_too() {
         [1, 2, 3, 5]
     );
     assert!(problems[0].1.contains("has not published before"));
-    assert!(problems[1].1.ends_with("up to message 4"), "{}", problems[1].1);
+    assert!(
+        problems[1].1.ends_with("up to message 4"),
+        "{}",
+        problems[1].1
+    );
     assert!(!problems[2].1.contains("up to"), "{}", problems[2].1);
     // Taken as a list, only what is wrong by itself.
     let wrong: Vec<u64> = held
@@ -166,7 +178,10 @@ fn what_a_feed_that_is_no_list_says_later_is_told_too() {
         .collect();
     assert_eq!(wrong, [1, 5]);
     let naming = held.reader.naming(&id("rust")).unwrap();
-    assert_eq!(BTreeSet::from_iter(naming), BTreeSet::from([id("list one"), id("no list")]));
+    assert_eq!(
+        BTreeSet::from_iter(naming),
+        BTreeSet::from([id("list one"), id("no list")])
+    );
     w.update("no list", "rust", json!({"removed": true}));
     feed(&mut held.index, &w.log, 10);
     assert_eq!(held.reader.naming(&id("rust")).unwrap(), [id("list one")]);

@@ -26,6 +26,15 @@ pub struct Published {
     pub messages: Vec<MessageId>,
 }
 
+/// What was carried over from one course to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Carried {
+    /// Lessons.
+    pub lessons: u64,
+    /// Videos, files and tests.
+    pub items: u64,
+}
+
 /// Count and size of blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BlobCount {

@@ -118,6 +118,10 @@ api! {
         into: Option<FeedId>,
         /// With `into`: remove what is no longer in the folder.
         prune: bool,
+        /// Without `into`: the course whose place the new one takes. Lessons and
+        /// items from the same paths say so, and learners can go on there.
+        #[serde(default)]
+        replaces: Option<FeedId>,
         /// Move the index of MP4 videos to their front where it is at the end.
         #[serde(default)]
         faststart: bool,
@@ -176,6 +180,14 @@ api! {
         path: PathBuf,
     } => Published;
 
+    /// Takes a course off an own list.
+    CatalogUnpublish {
+        /// The own list: its name or feed id.
+        catalog: String,
+        /// The course.
+        course: FeedId,
+    } => Published;
+
     /// Courses by filter, text and order.
     CourseList {
         /// What is asked for.
@@ -227,6 +239,16 @@ api! {
         wait: bool,
     } => CourseReply;
 
+    /// Carries over what the learner did in a course to one that took its place,
+    /// as far as the latter says which lessons and items replace which. Saying it
+    /// again adds what could not be carried before.
+    CourseCarry {
+        /// The course to go on with.
+        id: FeedId,
+        /// The course that it took the place of, at once or over others.
+        from: FeedId,
+    } => Carried;
+
     /// Leaves a course; its content becomes evictable.
     CourseLeave {
         /// The course.
@@ -249,6 +271,9 @@ api! {
         successor: Option<FeedId>,
         /// Why.
         reason: Option<String>,
+        /// Takes it back, with successor and reason.
+        #[serde(default)]
+        undo: bool,
     } => Published;
 
     /// Keeps all of a course whether started or not; never evicted.

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use studytime_schema::FeedId;
 use studytime_schema::content::{
-    About, Catalogs, Contact, Content, Course, CourseFields, MAX_CATALOGS, Patch,
+    About, Catalogs, Contact, Content, Course, CourseFields, CourseUpdate, MAX_CATALOGS, Patch,
 };
 
 /// Longest name of a list or course.
@@ -34,6 +34,13 @@ pub(super) fn apply_edit(
     }
     text(&edit.name, name);
     text(&edit.description, &mut fields.description);
+    if edit.description.is_some() {
+        // A text in a blob is the same field: it gives way to the new one.
+        fields.description_blob = match fields.description {
+            Patch::Clear => Patch::Clear,
+            _ => Patch::Keep,
+        };
+    }
     text(&edit.language, &mut fields.language);
     text(&edit.provider, &mut fields.provider);
     text(&edit.license, &mut fields.license);
@@ -235,6 +242,30 @@ impl Node {
             );
         }
         let published = self.publish(list, vec![Content::Course(listing)]).await?;
+        self.settle().await;
+        Ok(published)
+    }
+
+    pub(super) async fn catalog_unpublish(
+        &self,
+        catalog: &str,
+        course: FeedId,
+    ) -> Result<Published, ApiError> {
+        let list = self.own_list(catalog)?;
+        self.caught_up().await?;
+        let naming = self
+            .blocking(move |n| n.reader().naming(&course).map_err(|e| query_error(&e)))
+            .await?;
+        if !naming.contains(&list) {
+            return Err(ApiError::not_found(format!(
+                "{course} is not on your course list {catalog:?}"
+            )));
+        }
+        let mut update = CourseUpdate::new(course);
+        update.removed = Some(true);
+        let published = self
+            .publish(list, vec![Content::CourseUpdate(update)])
+            .await?;
         self.settle().await;
         Ok(published)
     }

@@ -2,14 +2,18 @@
 
 use super::catalogs::apply_edit;
 use super::{Report, query_error, state_error};
-use crate::api::{ApiError, CourseEdit, CourseReply, Done, Progress, ProgressUnit, Published};
+use crate::api::{
+    ApiError, Carried, CourseDeprecate, CourseEdit, CourseReply, Done, Progress, ProgressUnit,
+    Published,
+};
 use crate::node::Node;
 use crate::store::OwnKind;
 use std::time::Duration;
 use studytime_blobs::store::Pinner;
-use studytime_index::{CourseCard, CourseQuery, Page};
+use studytime_index::{CourseCard, CourseQuery, Page, Problem};
 use studytime_schema::FeedId;
-use studytime_schema::content::{Contact, Content, CourseUpdate, Enrolment, Patch};
+use studytime_schema::content::{Contact, Content, CourseUpdate, Enrolment, Patch, ProgressEntry};
+use studytime_schema::fold::successors;
 use tokio::time::Instant;
 
 /// How long `--wait` waits without any progress.
@@ -202,12 +206,13 @@ impl Node {
         if self.own_kind(&id) == Some(OwnKind::Course) {
             feeds.push(id);
         }
-        let detail = self
-            .blocking(move |n| n.reader().course(&id).map_err(|e| query_error(&e)))
+        // Also lists that the user made and does not follow: others do.
+        self.caught_up().await?;
+        let naming = self
+            .blocking(move |n| n.reader().naming(&id).map_err(|e| query_error(&e)))
             .await?;
-        let listed = detail.map(|d| d.record.listed_by).unwrap_or_default();
         feeds.extend(
-            listed
+            naming
                 .into_iter()
                 .filter(|l| self.own_kind(l) == Some(OwnKind::List)),
         );
@@ -252,18 +257,96 @@ impl Node {
 
     pub(super) async fn course_deprecate(
         &self,
-        id: FeedId,
-        successor: Option<FeedId>,
-        reason: Option<String>,
+        call: CourseDeprecate,
     ) -> Result<Published, ApiError> {
+        let CourseDeprecate {
+            id,
+            successor,
+            reason,
+            undo,
+        } = call;
         if successor == Some(id) {
             return Err(ApiError::usage("a course cannot be its own successor"));
         }
+        if undo && (successor.is_some() || reason.is_some()) {
+            return Err(ApiError::usage(
+                "a course that is recommended again has no successor and no reason",
+            ));
+        }
         let mut update = CourseUpdate::new(id);
-        update.deprecated = Some(true);
+        update.deprecated = Some(!undo);
         update.successor = successor.map_or(Patch::Keep, Patch::Set);
         update.deprecation_reason = reason.map_or(Patch::Keep, Patch::Set);
         self.publish_update(id, update).await
+    }
+
+    /// What was not taken of a feed's messages.
+    pub(super) async fn problems(&self, id: FeedId) -> Result<Vec<Problem>, ApiError> {
+        self.blocking(move |n| {
+            let tip = n.inner().feeds.tip(&id);
+            let tip = tip.map_err(|e| ApiError::failed("the log could not be read", &e))?;
+            if tip.is_none() {
+                let text = format!("nothing that {id} published is here yet");
+                return Err(ApiError::not_found(text)
+                    .hint("connect to a peer that has it: `studytime peer connect ADDRESS`"));
+            }
+            n.problems_of(&id)
+        })
+        .await
+    }
+
+    /// What was not taken of a feed's messages; an own list is taken for one
+    /// whether the user follows it or not.
+    pub(super) fn problems_of(&self, id: &FeedId) -> Result<Vec<Problem>, ApiError> {
+        let reader = self.reader();
+        match self.own_kind(id) {
+            Some(OwnKind::List) => reader.problems_as_list(id),
+            _ => reader.problems(id),
+        }
+        .map_err(|e| query_error(&e))
+    }
+
+    /// Carries what the learner did in `from` over to `id`, along the chain of
+    /// successors when that leads there.
+    pub(super) async fn course_carry(&self, id: FeedId, from: FeedId) -> Result<Carried, ApiError> {
+        if id == from {
+            return Err(ApiError::usage("a course cannot take its own place"));
+        }
+        self.caught_up().await?;
+        let entries = self.blocking(move |n| n.brought_along(id, from)).await?;
+        let items = entries.iter().filter(|e| e.item.is_some()).count();
+        let carried = Carried {
+            lessons: (entries.len() - items) as u64,
+            items: items as u64,
+        };
+        self.publish_progress(entries).await?;
+        Ok(carried)
+    }
+
+    fn brought_along(&self, id: FeedId, from: FeedId) -> Result<Vec<ProgressEntry>, ApiError> {
+        let reader = self.reader();
+        let mut chain = vec![from];
+        chain.extend(successors(from, |course| {
+            let detail = reader.course(course).ok().flatten();
+            detail.and_then(|d| d.record.replaced_by())
+        }));
+        match chain.iter().position(|course| *course == id) {
+            Some(at) => chain.truncate(at + 1),
+            // Not announced there; what the lessons say is enough.
+            None => chain = vec![from, id],
+        }
+        let mut outlines = Vec::with_capacity(chain.len());
+        for course in chain {
+            let outline = reader.outline(&course).map_err(|e| query_error(&e))?;
+            outlines.push((course, outline.unwrap_or_default()));
+        }
+        if outlines.last().is_some_and(|(_, o)| o.lessons.is_empty()) {
+            return Err(
+                ApiError::not_found(format!("the lessons of {id} are not here yet"))
+                    .hint("say the same again when they are; what you did is not lost"),
+            );
+        }
+        Ok(reader.learner_state().carry_along(&outlines))
     }
 
     pub(super) async fn course_pin(&self, id: FeedId, pinned: bool) -> Result<Done, ApiError> {

@@ -151,6 +151,23 @@ impl Node {
                 "{into} is not a course of yours, so nothing can be imported into it"
             )));
         }
+        if let Some(old) = call.replaces {
+            if call.into.is_some() {
+                return Err(ApiError::usage(
+                    "an import into a course cannot take the place of another one",
+                ));
+            }
+            self.caught_up().await?;
+            let outline = self
+                .blocking(move |n| n.reader().outline(&old).map_err(|e| query_error(&e)))
+                .await?;
+            if outline.is_none_or(|o| o.lessons.is_empty()) {
+                return Err(ApiError::not_found(format!(
+                    "the lessons of {old} are not here, so none can be replaced"
+                ))
+                .hint("connect to a peer that has the course, or import without --replaces"));
+            }
+        }
         if !call.dry_run {
             // Before anything is read: an import is published whole or not at all.
             if let Some(into) = &call.into {
@@ -291,7 +308,16 @@ impl Node {
             progress: progress.clone(),
         };
         let published = match call.into {
-            None => import.publish_new(feed, &mut sink),
+            None => {
+                let old = match call.replaces {
+                    Some(old) => self.reader().outline(&old).map_err(|e| query_error(&e))?,
+                    None => None,
+                };
+                match old {
+                    Some(old) => import.publish_in_place_of(feed, &old, &mut sink),
+                    None => import.publish_new(feed, &mut sink),
+                }
+            }
             Some(_) => {
                 let reader = self.reader();
                 let record = reader
@@ -326,7 +352,12 @@ impl Node {
         let mut course = published.course;
         // The list says what the course says; the caller's words go first.
         let mut name = Patch::Set(course.name.clone());
-        apply_edit(edit, &mut name, &mut course.fields)?;
+        let mut edit = edit.clone();
+        if course.fields.description_blob.value().is_some() {
+            // It is the caller's, and too long for a message.
+            edit.description = edit.description.filter(|text| text.trim().is_empty());
+        }
+        apply_edit(&edit, &mut name, &mut course.fields)?;
         if let Some(name) = name.into_value() {
             course.name = name;
         }

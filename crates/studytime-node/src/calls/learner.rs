@@ -46,15 +46,8 @@ pub(crate) async fn publish_positions(node: &Node, leaving: bool) -> Result<(), 
     if due.is_empty() {
         return Ok(());
     }
-    let contents = due
-        .chunks(ENTRIES)
-        .map(|part| {
-            Content::Progress(Progress {
-                entries: part.iter().map(entry).collect(),
-            })
-        })
-        .collect();
-    node.publish_private(contents).await?;
+    node.publish_progress(due.iter().map(entry).collect())
+        .await?;
     node.blocking(move |n| {
         let state = &n.inner().state;
         state.mark_published(&due).map_err(|e| state_error(&e))?;
@@ -75,6 +68,26 @@ fn entry(p: &SavedPosition) -> ProgressEntry {
 }
 
 impl Node {
+    /// Publishes progress, encrypted, in as many messages as it takes.
+    pub(super) async fn publish_progress(
+        &self,
+        entries: Vec<ProgressEntry>,
+    ) -> Result<(), ApiError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let contents = entries
+            .chunks(ENTRIES)
+            .map(|part| {
+                Content::Progress(Progress {
+                    entries: part.to_vec(),
+                })
+            })
+            .collect();
+        self.publish_private(contents).await?;
+        Ok(())
+    }
+
     pub(super) async fn save_position(&self, call: SavePosition) -> Result<Done, ApiError> {
         let saved = SavedPosition {
             course: call.id,

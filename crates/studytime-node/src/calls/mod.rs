@@ -66,6 +66,9 @@ impl Node {
             Q::CatalogPublishFile(c) => {
                 Reply::CatalogPublishFile(self.catalog_publish_file(&c.catalog, c.path).await?)
             }
+            Q::CatalogUnpublish(c) => {
+                Reply::CatalogUnpublish(self.catalog_unpublish(&c.catalog, c.course).await?)
+            }
             Q::CourseList(c) => Reply::CourseList(self.course_list(c.query).await?),
             Q::Subjects(_) => Reply::Subjects(self.blocking(|n| Ok(n.reader().subjects())).await?),
             Q::Suggest(c) => Reply::Suggest(
@@ -83,17 +86,13 @@ impl Node {
                 self.blocking(move |n| Ok(n.reader().unknown_keywords(c.limit)))
                     .await?,
             ),
-            Q::Problems(c) => Reply::Problems(
-                self.blocking(move |n| n.reader().problems(&c.id).map_err(|e| query_error(&e)))
-                    .await?,
-            ),
+            Q::Problems(c) => Reply::Problems(self.problems(c.id).await?),
             Q::CourseShow(c) => Reply::CourseShow(self.course_show(c.id).await?),
             Q::CourseStart(c) => Reply::CourseStart(self.course_start(c.id, c.wait, report).await?),
+            Q::CourseCarry(c) => Reply::CourseCarry(self.course_carry(c.id, c.from).await?),
             Q::CourseLeave(c) => Reply::CourseLeave(self.course_leave(c.id).await?),
             Q::CourseUpdate(c) => Reply::CourseUpdate(self.course_update(c.id, &c.edit).await?),
-            Q::CourseDeprecate(c) => {
-                Reply::CourseDeprecate(self.course_deprecate(c.id, c.successor, c.reason).await?)
-            }
+            Q::CourseDeprecate(c) => Reply::CourseDeprecate(self.course_deprecate(c).await?),
             Q::CoursePin(c) => Reply::CoursePin(self.course_pin(c.id, c.pinned).await?),
             Q::CoursePause(c) => Reply::CoursePause(self.course_pause(c.id, c.paused).await?),
             Q::CourseExport(c) => {

@@ -203,7 +203,7 @@ impl Node {
                 findings.push(Finding { place: "index".into(), text });
             }
             for feed in own {
-                for problem in node.reader().problems(&feed).map_err(|e| query_error(&e))? {
+                for problem in node.problems_of(&feed)? {
                     findings.push(Finding {
                         place: format!("{feed} message {}", problem.sequence),
                         text: problem.reason,

@@ -89,6 +89,7 @@ pub(crate) async fn import(h: &Handle, path: PathBuf) -> ImportReply {
         catalog: Some("Botany".into()),
         into: None,
         prune: false,
+        replaces: None,
         faststart: false,
         dry_run: false,
     })

@@ -74,6 +74,7 @@ pub(crate) async fn import(
             catalog: Some(LIST.into()),
             into: None,
             prune: false,
+            replaces: None,
             faststart: false,
             dry_run: false,
         })

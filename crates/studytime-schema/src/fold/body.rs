@@ -255,7 +255,10 @@ impl CourseBody {
                     removed: false,
                     kind,
                 });
-                unnamed.then_some(IgnoredReason::EmptyName).into_iter().collect()
+                unnamed
+                    .then_some(IgnoredReason::EmptyName)
+                    .into_iter()
+                    .collect()
             }
             Err(reason) => vec![reason],
         }

@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use studytime_index::{CourseDetail, LessonSummary};
 use studytime_node::api::{
-    Bookmark, CourseLeave, CoursePause, CoursePin, CourseReply, CourseShow, CourseStart, Learner,
-    Settings, SettingsChange, path,
+    Bookmark, CourseCarry, CourseLeave, CoursePause, CoursePin, CourseReply, CourseShow,
+    CourseStart, ErrorKind, Learner, Settings, SettingsChange, path,
 };
 use studytime_schema::FeedId;
 
@@ -158,6 +158,8 @@ struct Course {
     deprecated: bool,
     reason: Option<String>,
     successor: Option<(String, String)>,
+    /// The course as a form's field.
+    segment: String,
     lists: Vec<(String, String)>,
     sections: Vec<Section>,
     numbered: bool,
@@ -255,7 +257,11 @@ fn page(shell: Shell, reply: CourseReply, bookmarked: bool) -> Course {
             .replaced_by
             .as_ref()
             .map(|r| (path::course_path(&r.feed_id), view::named(&r.name)))
-            .or_else(|| record.successor.map(|s| (path::course_path(&s), s.short()))),
+            .or_else(|| {
+                let next = record.replaced_by()?;
+                Some((path::course_path(&next), next.short()))
+            }),
+        segment: path::feed_segment(&id),
         lists: detail
             .lists
             .iter()
@@ -364,15 +370,19 @@ struct AskToShare {
     shell: Shell,
     href: String,
     name: String,
+    /// The course whose place this one takes, when what was done there goes along.
+    from: Option<String>,
 }
 
-/// Starts a course. The first time ever, asks whether others may see it.
+/// Starts a course. The first time ever, asks whether others may see it. What the
+/// learner did in the course `from` is carried over.
 pub(crate) async fn start(
     State(app): State<App>,
     Path(id): Path<String>,
     Form(form): Form,
 ) -> Result<Response, Problem> {
     let id = course_id(&id)?;
+    let from = form.get("from").map(course_id).transpose()?;
     let share_study = match form.get("share") {
         Some("yes") => Some(true),
         Some("no") => Some(false),
@@ -393,10 +403,20 @@ pub(crate) async fn start(
             shell: Shell::new(&app, "courses", "Before you start"),
             href: path::course_path(&id),
             name: view::named(&course.detail.record.name),
+            from: from.as_ref().map(path::feed_segment),
         });
     }
     app.node.call(CourseStart { id, wait: false }).await?;
-    Ok(done_at(&path::course_path(&id), "started"))
+    let done = match from {
+        None => "started",
+        Some(from) => match app.node.call(CourseCarry { id, from }).await {
+            Ok(_) => "carried",
+            // Its lessons may not be here yet; the old course's page offers it again.
+            Err(error) if error.kind == ErrorKind::NotFound => "carried-later",
+            Err(error) => return Err(error.into()),
+        },
+    };
+    Ok(done_at(&path::course_path(&id), done))
 }
 
 pub(crate) async fn leave(

@@ -40,6 +40,7 @@ async fn mirrors_are_named_checked_and_taken_away() {
         catalog: Some("Botany".into()),
         into: None,
         prune: false,
+        replaces: None,
         faststart: false,
         dry_run: false,
     };

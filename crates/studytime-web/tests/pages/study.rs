@@ -1,7 +1,7 @@
 //! A course is studied, page by page.
 
 use crate::site::*;
-use studytime_node::api::{CourseEdit, Import, path};
+use studytime_node::api::{CourseDeprecate, CourseEdit, Import, path};
 
 /// A course is imported, started, read, tested and annotated, all by forms.
 #[tokio::test]
@@ -24,6 +24,7 @@ async fn a_course_is_studied() {
         catalog: Some("Mine".into()),
         into: None,
         prune: false,
+        replaces: None,
         faststart: false,
         dry_run: false,
     };
@@ -125,6 +126,75 @@ async fn a_course_is_studied() {
     assert!(html.contains("Continue learning"));
     let html = text(site.get(&path::lesson_path(&course, 2)).await).await;
     assert!(html.contains("Over, under."));
+    site.node.shutdown().await;
+}
+
+/// Who started a course that another one takes the place of goes on there, with
+/// what was done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_learner_goes_on_in_the_successor() {
+    let site = Site::open().await;
+    let folder = site.dir.path().join("Knots");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("1 Bowline.md"), "# Bowline").unwrap();
+    let import = Import {
+        path: folder.clone(),
+        edit: CourseEdit::default(),
+        catalog: Some("Mine".into()),
+        into: None,
+        prune: false,
+        replaces: None,
+        faststart: false,
+        dry_run: false,
+    };
+    let old = site.handle().call(import.clone()).await.unwrap();
+    let old = old.course.unwrap();
+    std::fs::write(folder.join("2 Hitch.md"), "# Hitch").unwrap();
+    let import = Import {
+        replaces: Some(old),
+        ..import
+    };
+    let new = site.handle().call(import).await.unwrap().course.unwrap();
+    let (page, next) = (path::course_path(&old), path::course_path(&new));
+    let reason = "<b>its key is lost</b>";
+    site.handle()
+        .call(CourseDeprecate {
+            id: old,
+            successor: Some(new),
+            reason: Some(reason.into()),
+            undo: false,
+        })
+        .await
+        .unwrap();
+    // A visitor is led there; who has started may bring along what was done.
+    let html = text(site.get(&page).await).await;
+    assert!(html.contains("Take instead") && !html.contains("with what you did"));
+    assert!(!html.contains(reason), "{html}");
+    site.post(&format!("{page}/start"), "share=no").await;
+    let lesson = path::lesson_path(&old, 1);
+    site.post(&format!("{lesson}/done"), "set=1").await;
+    let html = text(site.get(&page).await).await;
+    let form = html
+        .split("<form")
+        .find(|f| f.contains("with what you did"))
+        .unwrap();
+    assert!(form.contains(&format!("action=\"{next}/start\"")), "{form}");
+    let segment = path::feed_segment(&old);
+    assert!(
+        form.contains(&format!("name=\"from\" value=\"{segment}\"")),
+        "{form}"
+    );
+    let from = format!("from={segment}");
+    let gone_on = site.post(&format!("{next}/start"), &from).await;
+    assert_eq!(
+        header_of(&gone_on, "location"),
+        format!("{next}?done=carried")
+    );
+    let html = text(site.get(&format!("{next}?done=carried")).await).await;
+    assert!(html.contains("1 of 2 done"), "{html}");
+    assert!(html.contains("You go on here."));
+    let wrong = site.post(&format!("{next}/start"), "from=nonsense").await;
+    assert_eq!(wrong.status().as_u16(), 404);
     site.node.shutdown().await;
 }
 

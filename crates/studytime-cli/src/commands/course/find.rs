@@ -6,7 +6,7 @@ use crate::context::{Context, Needs};
 use crate::failure::Failure;
 use crate::render::{Fit, Table, count};
 use serde::de::DeserializeOwned;
-use studytime_node::api::{ApiError, CourseList, Subjects};
+use studytime_node::api::{ApiError, CourseList, Status, Subjects};
 
 /// Courses asked for at a time.
 const PAGE: usize = 500;
@@ -124,7 +124,17 @@ async fn run(context: &Context, first: &CourseList, limit: usize) -> Result<(), 
                 (all.query.sort, all.query.facets) = (first.query.sort, first.query.facets);
                 all.query != first.query
             };
+            let behind = session.call(Status {}).await?.index_behind;
             context.out.list(&cards, |t| {
+                if behind > 0 {
+                    t.dim(format!(
+                        "The course index is being brought up to date, {} to go: this may not be all yet.",
+                        count(behind, "message", "messages")
+                    ));
+                }
+                if cards.is_empty() && behind > 0 {
+                    return;
+                }
                 if cards.is_empty() {
                     t.dim(match first.query.text.is_empty() {
                         true if !filtered => NOTHING,

@@ -4,10 +4,10 @@ use super::amount;
 use crate::args::Patience;
 use crate::context::{Context, Needs, Session};
 use crate::failure::Failure;
-use crate::render::bytes;
+use crate::render::{bytes, count};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use studytime_node::api::{ApiError, CourseReply, CourseStart};
+use studytime_node::api::{ApiError, CourseCarry, CourseReply, CourseShow, CourseStart};
 use studytime_schema::FeedId;
 use tokio::time::Instant;
 
@@ -15,18 +15,40 @@ pub(super) async fn run(
     context: &Context,
     id: FeedId,
     wait: bool,
+    from: Option<FeedId>,
     patience: Patience,
 ) -> Result<(), Failure> {
     let needs = if wait { Needs::Peers } else { Needs::Store };
     let bars = context.out.bars();
-    let reply = context
-        .with(needs, async |session| match wait {
-            true => all_of_it(session, id, patience.limit(), bars).await,
-            false => session.call(CourseStart { id, wait: false }).await,
+    let (reply, carried) = context
+        .with(needs, async |session| {
+            let mut reply = match wait {
+                true => all_of_it(session, id, patience.limit(), bars).await?,
+                false => session.call(CourseStart { id, wait: false }).await?,
+            };
+            let carried = match from {
+                Some(from) => {
+                    let carried = session.call(CourseCarry { id, from }).await?;
+                    reply = session.call(CourseShow { id }).await?;
+                    Some(carried)
+                }
+                None => None,
+            };
+            Ok((reply, carried))
         })
         .await?;
     context.out.value(&reply, |t| {
         t.line(format!("You have started {:?}.", reply.detail.record.name));
+        if let Some(carried) = carried {
+            t.line(match (carried.lessons, carried.items) {
+                (0, 0) => "Nothing was carried over: no lesson here says that it replaces one you worked on, or all was carried before.".to_owned(),
+                (lessons, items) => format!(
+                    "Carried over: what you did in {} and {}.",
+                    count(lessons, "lesson", "lessons"),
+                    count(items, "video, file or test", "videos, files and tests")
+                ),
+            });
+        }
         let detail = &reply.detail;
         t.line(match amount(reply.bytes_here, reply.bytes_total) {
             _ if !detail.feed_here => {
@@ -37,11 +59,14 @@ pub(super) async fn run(
             }
             _ => "All of it is here.".to_owned(),
         });
-        if let Some(first) = detail.lessons.first() {
-            t.line(format!(
-                "Begin: studytime lesson show '{id}' {}",
-                first.lesson_number
-            ));
+        let next = detail.progress.continue_at.as_ref();
+        let next = next.map(|at| at.lesson.lesson_number);
+        if let Some(number) = next.or(detail.lessons.first().map(|l| l.lesson_number)) {
+            let word = match detail.progress.percent {
+                0 => "Begin",
+                _ => "Go on",
+            };
+            t.line(format!("{word}: studytime lesson show '{id}' {number}"));
         }
     })
 }
