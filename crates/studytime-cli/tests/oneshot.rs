@@ -388,3 +388,63 @@ fn what_the_log_prints_is_what_was_signed() {
     let file = home.write("first.jsonl", first.value.get());
     assert_eq!(home.json(&["feed", "check", arg(&file)])["valid"], true);
 }
+
+/// Who started a course hears why it is no longer recommended, and takes what was
+/// done along.
+#[test]
+fn a_course_gives_way_to_another() {
+    let home = Home::new();
+    home.write("moss/1 wet.md", "# Wet\n");
+    home.write("moss/2 dry.md", "# Dry\n");
+    let import = |name: &str, more: &[&str]| {
+        let args = ["import", "moss", "--name", name, "--catalog", "Garden"];
+        let done = home.json(&[&args[..], more].concat());
+        done["course"].as_str().unwrap().to_owned()
+    };
+    let old = import("Mosses", &[]);
+    home.json(&["course", "start", &old]);
+    home.json(&["lesson", "done", &old, "1"]);
+    let new = import("Mosses again", &["--replaces", &old]);
+    let said = [
+        "course",
+        "deprecate",
+        &old,
+        "--successor",
+        &new,
+        "--reason",
+        "its key is lost",
+    ];
+    home.json(&said);
+    let names = |args: &[&str]| -> Vec<String> {
+        let found = home.lines(args);
+        let name = |c: &serde_json::Value| c["name"].as_str().unwrap().to_owned();
+        found.iter().map(name).collect()
+    };
+    assert!(!names(&["course", "list"]).contains(&"Mosses".to_owned()));
+    assert!(names(&["course", "list", "--deprecated"]).contains(&"Mosses".to_owned()));
+    for text in [home.text(&["progress"]), home.text(&["progress", &old])] {
+        assert!(text.contains("its key is lost"), "{text}");
+        let next = format!("course start '{new}' --from '{old}'");
+        assert!(text.contains(&next), "{text}");
+    }
+    let text = home.text(&["course", "start", &new, "--from", &old]);
+    assert!(text.contains("what you did in 1 lesson"), "{text}");
+    assert!(text.contains("Go on: "), "{text}");
+    assert_eq!(home.json(&["progress", &new])["lessons_done"], 1);
+    let again = home.text(&["course", "start", &new, "--from", &old]);
+    assert!(again.contains("Nothing was carried over"), "{again}");
+
+    home.json(&["course", "deprecate", &old, "--undo"]);
+    assert!(names(&["course", "list"]).contains(&"Mosses".to_owned()));
+    assert!(!home.text(&["progress"]).contains("no longer"));
+    home.json(&["catalog", "unpublish", "Garden", &new]);
+    let show = home.json(&["course", "show", &new]);
+    assert_eq!(show["listed_by"], json!([]));
+    for (code, args) in [
+        (3, &["catalog", "unpublish", "Garden", &new][..]),
+        (3, &["course", "show", STRANGER, "--problems"]),
+        (3, &["import", "moss", "--replaces", STRANGER]),
+    ] {
+        home.fails(code, args);
+    }
+}

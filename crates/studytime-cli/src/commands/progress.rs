@@ -68,8 +68,12 @@ fn outdated(
         "{name} is no longer recommended{why}. You keep it."
     ));
     if let Some((other, instead)) = instead {
+        let other = match other {
+            "" => "the course that takes its place".to_owned(),
+            name => format!("{name:?}"),
+        };
         t.line(format!(
-            "Take {other:?} instead, with what you did: studytime course start '{instead}' --from '{id}'"
+            "Go on in {other}, with what you did: studytime course start '{instead}' --from '{id}'"
         ));
     }
 }
