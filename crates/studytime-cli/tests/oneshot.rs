@@ -89,11 +89,9 @@ fn keywords_without_a_subject_are_told_and_can_be_given_one() {
     );
     let courses = home.lines(&["course", "list", "--subject", "Bees"]);
     assert_eq!(courses[0]["feed_id"], STRANGER);
-    // Nothing is known of the course's own messages, so nothing is wrong.
-    assert!(
-        home.lines(&["course", "show", STRANGER, "--problems"])
-            .is_empty()
-    );
+    // Nothing is known of the course's own messages, and so nothing is called right.
+    let error = home.fails(3, &["course", "show", STRANGER, "--problems"]);
+    assert_eq!(error["kind"], "not_found");
 }
 
 #[test]
