@@ -251,3 +251,46 @@ proptest! {
         prop_assert_eq!(feed.publish_into(&mut open(two.path()), true).messages, 0);
     }
 }
+
+/// A course that takes another one's place says of each lesson and item, by its
+/// path and kind, which it stands for; what is new says nothing.
+#[test]
+fn a_course_in_place_of_another_names_what_it_replaces() {
+    let (dir, feed) = start();
+    let old = feed.outline();
+    fs::write(dir.path().join("01_a/03_new.md"), "# New").unwrap();
+    fs::rename(
+        dir.path().join("02_b/01_three.pdf"),
+        dir.path().join("02_b/01_other.pdf"),
+    )
+    .unwrap();
+    let mut new = Feed::new();
+    let id = new.id();
+    let mut import = open(dir.path());
+    import.publish_in_place_of(id, &old, &mut new).unwrap();
+    let mut replaced = 0;
+    for lesson in new.outline().lessons {
+        let path = lesson.path.clone().unwrap();
+        let before = old.lessons.iter().find(|l| l.path == lesson.path);
+        assert_eq!(lesson.replaces, before.map(|l| l.id), "{path}");
+        let kinds = |l: &studytime_schema::view::LessonView| {
+            (l.videos.len(), l.attachments.len(), l.tests.len())
+        };
+        for item in lesson.items() {
+            let Some(before) = before else {
+                assert_eq!(item.replaces(), None, "{path}");
+                continue;
+            };
+            assert_eq!(kinds(&lesson), kinds(before));
+            let same = before.items().zip(lesson.items());
+            let stands_for = same
+                .filter(|(_, new)| new.id() == item.id())
+                .map(|(old, _)| old.id())
+                .next();
+            assert_eq!(item.replaces(), stands_for, "{path}");
+            replaced += 1;
+        }
+    }
+    assert_eq!(replaced, 2, "a video and its test");
+    assert_eq!(new.outline().lessons.len(), 4);
+}
