@@ -71,19 +71,25 @@ fn strip(text: &str, markup: Markup) -> String {
     }
 }
 
+/// The bytes with which markup begins.
+const MARKS: [bool; 256] = {
+    let mut marks = [false; 256];
+    let bytes = b"<&]!*`#~[";
+    let mut at = 0;
+    while at < bytes.len() {
+        marks[bytes[at] as usize] = true;
+        at += 1;
+    }
+    marks
+};
+
 /// Bytes at the start of a text that stay as they are: no markup among them, and
 /// no space after a space (`spaced`: one stands before the text).
 fn plain_bytes(text: &str, mut spaced: bool) -> usize {
-    let marks = |byte| {
-        matches!(
-            byte,
-            b'<' | b'&' | b']' | b'!' | b'*' | b'`' | b'#' | b'~' | b'['
-        )
-    };
     let ends = |byte: u8| {
         let twice = spaced && byte == b' ';
         spaced = byte == b' ';
-        twice || marks(byte)
+        twice || MARKS.get(usize::from(byte)).is_some_and(|mark| *mark)
     };
     text.bytes().position(ends).unwrap_or(text.len())
 }

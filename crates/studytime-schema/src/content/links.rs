@@ -32,7 +32,8 @@ pub fn blob_links(text: &str) -> Vec<BlobId> {
             b'%' => rest
                 .strip_prefix("%26")
                 .and_then(|rest| sigil(Some(&decode_percent(rest)))),
-            _ => uri(rest),
+            _ if rest.starts_with("ssb:") => uri(rest),
+            _ => None,
         };
         if let Some(blob) = found
             && seen.insert(blob)
