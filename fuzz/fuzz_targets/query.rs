@@ -104,6 +104,7 @@ fn run(reader: &Reader, data: &[u8]) {
         ][usize::from(more % 5)],
         offset: usize::from(option(2) >> 4),
         limit: usize::from(option(2) & 15),
+        after: (option(3) & 2 != 0).then(|| keys(more % 16).id()),
         facets: option(3) & 1 == 0,
         text,
     };
@@ -124,12 +125,13 @@ fn run(reader: &Reader, data: &[u8]) {
     }
     let whole = CourseQuery {
         offset: 0,
+        after: None,
         limit: CourseQuery::MAX_LIMIT,
         ..query.clone()
     };
     let whole = reader.courses(&whole).expect("an answer");
     assert_eq!(whole.items.len(), page.total, "what is counted is there");
-    let part = whole.items.iter().skip(query.offset).take(query.limit);
+    let part = whole.items.iter().skip(page.offset).take(query.limit);
     assert!(part.eq(&page.items), "pages neither overlap nor leave gaps");
     for card in &whole.items {
         let snippets = card.hit.iter().map(|hit| &hit.snippet).chain(&card.snippet);
