@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use studytime_node::Builder;
-use studytime_node::api::{BlobList, CatalogList, CourseEdit, FeedLog, Import};
+use studytime_node::api::{BlobList, CatalogList, FeedLog, Import};
 
 const LIST: &str = "StudyTime samples";
 
@@ -28,14 +28,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let h = node.handle();
     let made = h
         .call(Import {
-            path: std::fs::canonicalize(folder)?,
-            edit: CourseEdit::default(),
             catalog: Some(LIST.into()),
-            into: None,
-            prune: false,
-            replaces: None,
-            faststart: false,
-            dry_run: false,
+            ..Import::new(std::fs::canonicalize(folder)?)
         })
         .await?;
     let course = made.course.ok_or("no course was made")?;

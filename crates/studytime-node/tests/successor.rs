@@ -23,14 +23,9 @@ fn folder(dir: &Path, name: &str, lessons: &[&str]) -> PathBuf {
 
 async fn replacing(h: &Handle, path: PathBuf, old: FeedId) -> Result<FeedId, ApiError> {
     let call = Import {
-        path,
-        edit: CourseEdit::default(),
         catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
         replaces: Some(old),
-        faststart: false,
-        dry_run: false,
+        ..Import::new(path)
     };
     Ok(h.call(call).await?.course.unwrap())
 }
@@ -167,14 +162,9 @@ async fn an_author_takes_back_what_was_said() {
         ..CourseEdit::default()
     };
     let wordy = Import {
-        path: folder(tmp.path(), "wordy", &["1 moss"]),
         edit: edit(&long),
         catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
-        replaces: None,
-        faststart: false,
-        dry_run: false,
+        ..Import::new(folder(tmp.path(), "wordy", &["1 moss"]))
     };
     let wordy = h.call(wordy).await.unwrap().course.unwrap();
     assert!(show(&h, wordy).await.record.description_blob.is_some());

@@ -575,3 +575,20 @@ pub enum Relation {
     /// No longer blocks it.
     Unblock,
 }
+
+impl Import {
+    /// A folder or archive as a new course on no list, with nothing but what it says
+    /// itself.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            edit: CourseEdit::default(),
+            catalog: None,
+            into: None,
+            prune: false,
+            replaces: None,
+            faststart: false,
+            dry_run: false,
+        }
+    }
+}

@@ -84,14 +84,8 @@ pub(crate) async fn find(h: &Handle, text: &str) -> Option<FeedId> {
 /// Imports a folder as a new course on the list "Botany".
 pub(crate) async fn import(h: &Handle, path: PathBuf) -> ImportReply {
     h.call(Import {
-        path,
-        edit: CourseEdit::default(),
         catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
-        replaces: None,
-        faststart: false,
-        dry_run: false,
+        ..Import::new(path)
     })
     .await
     .unwrap()

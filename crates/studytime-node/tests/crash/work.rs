@@ -66,17 +66,12 @@ pub(crate) async fn import(
 ) -> Result<ImportReply, ApiError> {
     handle
         .call(Import {
-            path: folder.to_owned(),
             edit: CourseEdit {
                 name: Some(name),
                 ..CourseEdit::default()
             },
             catalog: Some(LIST.into()),
-            into: None,
-            prune: false,
-            replaces: None,
-            faststart: false,
-            dry_run: false,
+            ..Import::new(folder.to_owned())
         })
         .await
 }

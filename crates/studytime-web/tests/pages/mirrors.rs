@@ -2,7 +2,7 @@
 
 use crate::site::*;
 use axum::http::StatusCode;
-use studytime_node::api::{CourseEdit, Import, MirrorList};
+use studytime_node::api::{Import, MirrorList};
 
 #[tokio::test]
 async fn mirrors_are_named_checked_and_taken_away() {
@@ -35,14 +35,8 @@ async fn mirrors_are_named_checked_and_taken_away() {
     std::fs::create_dir(&course).unwrap();
     std::fs::write(course.join("01_What.pdf"), b"%PDF-1.4 soil").unwrap();
     let import = Import {
-        path: course,
-        edit: CourseEdit::default(),
         catalog: Some("Botany".into()),
-        into: None,
-        prune: false,
-        replaces: None,
-        faststart: false,
-        dry_run: false,
+        ..Import::new(course)
     };
     site.handle().call(import).await.unwrap();
     let checked = text(site.post("/mirrors/check", name).await).await;

@@ -15,18 +15,13 @@ async fn a_course_is_studied() {
     std::fs::write(folder.join("01 Loops/01 Bowline.quiz.json"), QUIZ).unwrap();
     std::fs::write(folder.join("02 Bends/01 Sheet bend.txt"), "Over, under.").unwrap();
     let import = Import {
-        path: folder,
         edit: CourseEdit {
             license: Some("CC0-1.0".into()),
             language: Some("ar".into()),
             ..CourseEdit::default()
         },
         catalog: Some("Mine".into()),
-        into: None,
-        prune: false,
-        replaces: None,
-        faststart: false,
-        dry_run: false,
+        ..Import::new(folder)
     };
     let course = site.handle().call(import).await.unwrap().course.unwrap();
     let (page, lesson) = (path::course_path(&course), path::lesson_path(&course, 1));
@@ -138,14 +133,8 @@ async fn a_learner_goes_on_in_the_successor() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("1 Bowline.md"), "# Bowline").unwrap();
     let import = Import {
-        path: folder.clone(),
-        edit: CourseEdit::default(),
         catalog: Some("Mine".into()),
-        into: None,
-        prune: false,
-        replaces: None,
-        faststart: false,
-        dry_run: false,
+        ..Import::new(folder.clone())
     };
     let old = site.handle().call(import.clone()).await.unwrap();
     let old = old.course.unwrap();
